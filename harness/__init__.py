@@ -1,0 +1,1 @@
+"""Remeasure: published numbers as data, measured again and audited."""

@@ -1,0 +1,1 @@
+"""A paper's printed numbers as data: claims, relations, references, facts. Pure: no torch, no measurement."""

@@ -1,0 +1,87 @@
+"""The front door: ``nox -s reproduce-drn`` measures a paper, ``nox -s tests`` passes the tests; ``nox -l`` lists all.
+
+All sessions share one environment, so that torch (5 GB) is installed once. Arguments after ``--`` reach the command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PAPERS = sorted(path.parent.name for path in ROOT.glob("reproductions/*/claims.toml"))
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+ENVIRONMENT = ROOT / ".nox" / f"shared-{VERSION}"
+BIN = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
+
+nox.options.sessions = ["lint", "tests"]
+nox.options.default_venv_backend = "none"
+
+
+def python(session: nox.Session, *arguments: str) -> None:
+    """Run the shared environment's Python, installing the environment first where it is missing or out of date."""
+    _ensure_environment(session)
+    session.run(str(BIN / "python"), *arguments, external=True)
+
+
+def _ensure_environment(session: nox.Session) -> None:
+    wanted = hashlib.sha256(
+        b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
+    ).hexdigest()
+    stamp = ENVIRONMENT / "installed-for"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    session.log(f"installing into {ENVIRONMENT} (torch is large; this happens once)")
+    uv = shutil.which("uv")
+    install = ("--constraint", "constraints.txt", "--editable", ".[test,lint]")
+    if uv:
+        session.run(uv, "venv", "--allow-existing", "--python", sys.executable, str(ENVIRONMENT), external=True)
+        session.run(uv, "pip", "install", "--python", str(BIN / "python"), *install, external=True)
+    else:
+        session.run(sys.executable, "-m", "venv", str(ENVIRONMENT), external=True)
+        session.run(str(BIN / "python"), "-m", "pip", "install", "--quiet", *install, external=True)
+    stamp.write_text(wanted)
+
+
+def _reproduce(paper: str) -> Callable[[nox.Session], None]:
+    def reproduce(session: nox.Session) -> None:
+        python(session, "-m", "harness", "run", paper, "--again", *session.posargs)
+
+    reproduce.__doc__ = f"Audit {paper}, measure what can be measured here, and write reports/{paper}/index.html."
+    return reproduce
+
+
+for _paper in PAPERS:
+    nox.session(name=f"reproduce-{_paper}")(_reproduce(_paper))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; ``-- -m long`` runs the long ones."""
+    python(session, "-m", "pytest", *(session.posargs or ("-m", "not long")))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    python(session, "-m", "ruff", "check", *session.posargs, ".")
+    python(session, "-m", "ruff", "format", "--check", ".")
+    python(session, "-m", "mypy")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Audit every paper by arithmetic; fails on a finding nobody has reviewed and on one that vanished."""
+    python(session, "-m", "harness", "audit", *(session.posargs or PAPERS))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure throughput, latency and memory of the models, as ratios in one run, and record them."""
+    python(session, "-m", "harness", "bench", *session.posargs)

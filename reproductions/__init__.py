@@ -1,0 +1,1 @@
+"""One package per paper: its claims as data, its models, its experiments."""
