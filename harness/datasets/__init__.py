@@ -1,0 +1,1 @@
+"""Datasets: a seed or a folder in, arrays out."""

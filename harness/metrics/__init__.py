@@ -1,0 +1,1 @@
+"""Metrics as pure functions on arrays: ranks, boxes and confusion counts per image, scores from those."""
