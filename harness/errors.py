@@ -83,3 +83,9 @@ class NothingMeasuredError(RemeasureError):
     """A run that ended without a single measurement."""
 
     exit_code = ExitCode.NOTHING_MEASURED
+
+
+class InterruptedRunError(RemeasureError):
+    """Ctrl-C: what was finished is recorded, and the same command goes on with the rest."""
+
+    exit_code = ExitCode.INTERRUPTED

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.claims.locate import Key, context_at, lines_of
+from harness.claims.locate import Key, context_at, describe, lines_of
 from harness.claims.printed import PRINTED, Printed
 from harness.errors import ClaimsError
 
@@ -50,9 +50,15 @@ class Document:
             ClaimsError: The file cannot be read, is not UTF-8, or is not TOML; names line, table and row.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ClaimsError(f"{path}: cannot be read ({error})", "Give a UTF-8 TOML file.") from error
+            raw = path.read_bytes()
+        except OSError as error:
+            raise ClaimsError(f"{path}: cannot be read ({error.strerror})", "Give a UTF-8 TOML file.") from error
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = raw.count(b"\n", 0, error.start) + 1
+            message = f"{path}:{line}: not UTF-8: byte 0x{raw[error.start]:02x}"
+            raise ClaimsError(message, "Save the file as UTF-8.") from error
         try:
             root = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -60,16 +66,17 @@ class Document:
             line = int(match.group(1)) if match else len(text.splitlines())
             place = context_at(text, line)
             inside = f" in [{place}]" if place else ""
-            hint = " (the same key twice is a duplicate id)" if "overwrite" in str(error) else ""
+            twice = any(word in str(error) for word in ("overwrite", "twice", "Duplicate"))
+            hint = " (the same key twice is a duplicate id)" if twice else ""
             raise ClaimsError(f"{path}:{line}: not valid TOML{inside}: {error}{hint}") from error
         return cls(path, root, lines_of(text))
 
     def line(self, *key: str) -> int:
-        """Return the line of the nearest enclosing header or row that has one."""
+        """Return the line of the nearest enclosing header or row that has one, or of the first thing inside."""
         for length in range(len(key), 0, -1):
             if key[:length] in self.lines:
                 return self.lines[key[:length]]
-        return 1
+        return next((line for inner, line in self.lines.items() if inner[: len(key)] == key), 1)
 
     def complain(self, key: Key, message: str, *, where: str = "") -> None:
         self.problems.append(Problem(self.line(*key), where or describe(key), message))
@@ -102,31 +109,35 @@ class Document:
             else:
                 self.complain(key, f"must be a table, not {kind(element)}")
 
-    def allow(self, key: Key, table: Mapping[str, Any], *allowed: str) -> None:
+    def allow(self, key: Key, table: Mapping[str, Any], *allowed: str, where: str = "") -> None:
         """Complain of keys that mean nothing: a misspelt option must not pass silently."""
         for name in table:
             if name not in allowed:
-                self.complain(key, f"unknown key {name!r}{did_you_mean(name, allowed)}")
+                self.complain(key, f"unknown key {name!r}{did_you_mean(name, allowed)}", where=where)
 
-    def text(self, key: Key, table: Mapping[str, Any], name: str, default: str | None = None) -> str:
-        value = table.get(name, default)
+    def text(
+        self, key: Key, table: Mapping[str, Any], name: str, default: str | None = None, *, where: str = ""
+    ) -> str:
+        value: object = table.get(name, default)
         if value is None:
-            self.complain(key, f"{name!r} is missing")
+            self.complain(key, f"{name!r} is missing", where=where)
             return ""
         if not isinstance(value, str):
-            self.complain(key, f"{name!r} must be a string, not {kind(value)}")
+            self.complain(key, f"{name!r} must be a string, not {kind(value)}", where=where)
             return ""
+        if not value and name in table:
+            self.complain(key, f"{name!r} is empty", where=where)
         return value
 
-    def optional(self, key: Key, table: Mapping[str, Any], name: str) -> str | None:
-        return self.text(key, table, name) if name in table else None
+    def optional(self, key: Key, table: Mapping[str, Any], name: str, *, where: str = "") -> str | None:
+        return self.text(key, table, name, where=where) if name in table else None
 
-    def whole(self, key: Key, table: Mapping[str, Any], name: str) -> int | None:
+    def whole(self, key: Key, table: Mapping[str, Any], name: str, *, where: str = "") -> int | None:
         value = table.get(name)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            self.complain(key, f"{name!r} must be a whole number above 0, not {value!r}")
+            self.complain(key, f"{name!r} must be a whole number above 0, not {value!r}", where=where)
             return None
         return value
 
@@ -145,8 +156,8 @@ class Document:
         return tuple(value)
 
     def choice(self, key: Key, value: str, known: Mapping[str, Any], what: str, *, where: str = "") -> str:
-        """Return the value where it is known; else complain with the nearest known names."""
-        if value not in known:
+        """Return the value; complain of an unknown one with the nearest names (``text`` complains of an empty one)."""
+        if value and value not in known:
             self.complain(key, f"unknown {what} {value!r}{did_you_mean(value, known)}", where=where)
         return value
 
@@ -161,7 +172,7 @@ class Document:
             written = f'"{value}"'
             self.complain(
                 key,
-                f"{value!r} is a {kind(value)}: quote the decimal as printed, {written}, trailing zeros included",
+                f"{value!r} is {kind(value)}: quote the decimal as printed, {written}, trailing zeros included",
                 where=where,
             )
             return None
@@ -172,21 +183,28 @@ class Document:
 
 
 def kind(value: object) -> str:
-    """Name a TOML type as its users do."""
-    names = {bool: "boolean", int: "integer", float: "float", str: "string", list: "array", dict: "table"}
-    return names.get(type(value), "date or time")
+    """Name a TOML type as its users do, with its article."""
+    names = {bool: "a boolean", int: "an integer", float: "a float", str: "a string", list: "an array", dict: "a table"}
+    return names.get(type(value), "a date or time")
 
 
-def describe(key: Key) -> str:
-    """Name a place for a reader: ``table t1, row ResNet-18``."""
-    head, *rest = key
-    if not rest:
-        return head
-    if rest[0].isdigit():
-        return f"{head} {int(rest[0]) + 1}"
-    return f"{head} {rest[0]}" + (f", row {rest[1]}" if len(rest) > 1 else "")
+def ragged(cells: object, columns: Sequence[str]) -> str | None:
+    """Say what is wrong with a row that has not one cell per column; None if it has."""
+    if not isinstance(cells, list):
+        return f"must be an array of {_count(len(columns), 'cell')}, not {kind(cells)}"
+    if len(cells) == len(columns):
+        return None
+    fault = f"ragged row: {_count(len(cells), 'cell')} for {_count(len(columns), 'column')}"
+    return f"{fault}; none for {columns[len(cells)]}" if len(cells) < len(columns) else fault
 
 
-def did_you_mean(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
-    close = get_close_matches(name, list(known), n=3)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; known: {', '.join(sorted(known)[:12])}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = get_close_matches(name, known, n=3)
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; known: {', '.join(sorted(known)[:12])}" if known else ""

@@ -9,15 +9,15 @@
     function   = mean | sum | min | max | abs
 
 An id holds at least one slash (``t1/resnet-18/top1-1crop``) and may hold hyphens, so operators between ids are set
-off by spaces. Inside a function an id may hold ``*``: ``mean(t3/drn-a-50/iou-*)``. Numbers are exact.
-Nothing is ever handed to the Python evaluator.
+off by spaces. Inside a function an id may hold ``*``: ``mean(t3/drn-a-50/iou-*)``. Numbers are exact, powers
+at most 16. Nothing is ever handed to the Python evaluator.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -31,6 +31,8 @@ from harness.claims.intervals import Interval, hull
 FUNCTIONS = ("mean", "sum", "min", "max", "abs")
 SUBDIVISIONS = 8
 MOST_SUBDIVIDED = 3
+MOST_TOKENS = 300
+HIGHEST_POWER = 16
 
 
 class ExpressionError(ValueError):
@@ -80,7 +82,7 @@ Node = Number | Name | Call | Binary | Power | Negation
 ID = re.compile(r"[a-z][a-z0-9.+_-]*(?:/[a-z0-9.+_*-]+)+")
 TOKEN = re.compile(
     rf"\s*(?:(?P<id>{ID.pattern})"
-    r"|(?P<number>[0-9]+(?:\.[0-9]+)?)"
+    r"|(?P<number>[0-9]{1,30}(?:\.[0-9]{1,30})?)"
     r"|(?P<function>[a-z]+)(?=\()"
     r"|(?P<symbol>[-+*/^(),]))"
 )
@@ -100,11 +102,14 @@ def parse(text: str) -> Node:
 
 
 class _Parser:
-    """Recursive descent over the grammar in the module's docstring."""
+    """Recursive descent over the grammar in the module's docstring; the limit on tokens bounds its depth."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = _tokens(text)
+        tokens = list(_tokens(text))
+        if len(tokens) > MOST_TOKENS:
+            raise ExpressionError(f"{len(tokens)} symbols in one expression; at most {MOST_TOKENS}: use [define]")
+        self.tokens = iter(tokens)
         self.token = next(self.tokens, None)
 
     def advance(self) -> tuple[str, str]:
@@ -140,8 +145,8 @@ class _Parser:
         node = self.atom()
         if self.symbol("^"):
             kind, text = self.advance()
-            if kind != "number" or "." in text:
-                raise ExpressionError(f"the power in {self.text!r} must be a whole number")
+            if kind != "number" or "." in text or int(text) > HIGHEST_POWER:
+                raise ExpressionError(f"the power in {self.text!r} must be a whole number up to {HIGHEST_POWER}")
             return Power(node, int(text))
         return node
 
@@ -202,8 +207,34 @@ def names(node: Node) -> Iterator[str]:
             return
 
 
+class Ids(Collection[str]):
+    """Ids indexed by the path before their last parts, so that a pattern need not be held against each of them."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._ids = dict.fromkeys(ids)
+        self._under: dict[str, list[str]] = {}
+        for id in self._ids:
+            parts = id.split("/")
+            for length in range(1, len(parts)):
+                self._under.setdefault("/".join(parts[:length]), []).append(id)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._ids
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def under(self, pattern: str) -> Sequence[str]:
+        """Return the ids that start with the part of the pattern before the slash that precedes its first ``*``."""
+        head = pattern.partition("*")[0].rpartition("/")[0]
+        return self._under.get(head, ()) if head else tuple(self._ids)
+
+
 def resolve(node: Node, known: Collection[str], definitions: Mapping[str, Node]) -> Node:
-    """Replace patterns by the ids they match and defined names by their expressions.
+    """Replace patterns by the ids they match and defined names by their expressions; pass ``Ids`` where there are many.
 
     Raises:
         ExpressionError: An id is unknown, a pattern matches nothing or stands outside a function,
@@ -231,7 +262,8 @@ def _resolve(node: Node, known: Collection[str], definitions: Mapping[str, Node]
             expanded: list[Node] = []
             for argument in arguments:
                 if isinstance(argument, Name) and argument.is_pattern:
-                    matches = [Name(k) for k in known if fnmatchcase(k, argument.id)]
+                    among = known.under(argument.id) if isinstance(known, Ids) else known
+                    matches = [Name(k) for k in among if fnmatchcase(k, argument.id)]
                     if not matches:
                         raise ExpressionError(f"the pattern {argument.id!r} matches no claim")
                     expanded.extend(matches)

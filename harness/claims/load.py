@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import filter as matching
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from harness.claims.document import SLUG, Document, Problem, slug
+from harness.claims.document import SLUG, Document, Problem, did_you_mean, ragged, slug
+from harness.claims.expressions import ID
 from harness.claims.locate import Key
 from harness.claims.model import (
     Claim,
@@ -15,39 +18,36 @@ from harness.claims.model import (
     Fact,
     Paper,
     Place,
-    Reference,
-    ReferenceKind,
     System,
     Table,
     Transcription,
 )
+from harness.claims.references import NO_NUMBER, read_references
 from harness.claims.relations import read_relations
 from harness.claims.vocabulary import METRICS, UNITS
 from harness.errors import ClaimsError
 
-SECTIONS = (
-    "paper",
-    "sources",
-    "system",
-    "table",
-    "claim",
-    "define",
-    "relation",
-    "reference",
-    "fact",
-    "absent",
-)
-NO_NUMBER = "-"
+SECTIONS = ("paper", "sources", "system", "table", "claim", "define", "relation", "reference", "fact", "absent")
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "paper": ("key", "title", "authors", "year", "venue", "versions", "url"),
+    "system": ("family", "layers", "counterpart"),
+    "table": ("section", "caption", "source", "transcription", "transcriptions", "columns", "rows"),
+    "column": ("id", "title", "metric", "unit", "dataset", "protocol", "n", "group"),
+    "claim": ("value", "unit", "metric", "system", "section", "quote", "source", "transcription",
+              "dataset", "protocol", "n", "readings", "note"),
+    "fact": ("id", "section", "value", "quote", "source", "transcription"),
+}  # fmt: skip
 UNREADABLE = "?"
 
 
 @dataclass
 class Draft:
-    """What has been read of a file so far."""
+    """What has been read of a file so far; ``refused`` are the ids of numbers that were complained of."""
 
     document: Document
     tables: dict[str, Table] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
     absent: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
@@ -59,8 +59,8 @@ class Draft:
 
     def place(self, key: Key, table: Mapping[str, Any], *, transcription: str = "text") -> Place:
         source = self.document.text(key, table, "source", "text")
-        if source not in self.sources:
-            self.document.choice(key, source, self.sources, "source (declare it under [sources])")
+        if source and source not in self.sources:
+            self.document.complain(key, f"source {source!r} is not declared under [sources]")
         certainty = self.document.text(key, table, "transcription", transcription)
         return Place(
             self.document.text(key, table, "section"),
@@ -91,11 +91,13 @@ def examine(path: Path) -> tuple[Paper, list[Problem]]:
         ClaimsError: The file cannot be read or is not TOML.
     """
     document = Document.read(path)
-    document.allow(("file",), document.root, *SECTIONS)
+    for name in document.root:
+        if name not in SECTIONS:
+            document.complain((name,), f"unknown section {name!r}{did_you_mean(name, SECTIONS)}")
     draft = Draft(document)
     head = document.section("paper")
     key: Key = ("paper",)
-    document.allow(key, head, "key", "title", "authors", "year", "venue", "versions", "url")
+    document.allow(key, head, *KEYS["paper"])
     draft.sources = {
         name: document.text(("sources",), document.section("sources"), name) for name in document.section("sources")
     }
@@ -107,7 +109,9 @@ def examine(path: Path) -> tuple[Paper, list[Problem]]:
     for claim_id, reason in document.section("absent").items():
         draft.absent[claim_id] = reason if isinstance(reason, str) else ""
         if not draft.absent[claim_id]:
-            document.complain(("absent",), f"{claim_id!r} needs a reason in words")
+            document.complain(("absent", claim_id), "needs a reason in words")
+        if claim_id in draft.claims:
+            document.complain(("absent", claim_id), "is both absent and a claim")
     paper = Paper(
         key=document.text(key, head, "key"),
         title=document.text(key, head, "title"),
@@ -119,8 +123,8 @@ def examine(path: Path) -> tuple[Paper, list[Problem]]:
         path=path,
         tables=draft.tables,
         claims=draft.claims,
-        relations=read_relations(document, draft.claims, draft.place),
-        references=_references(draft),
+        relations=read_relations(document, draft.claims, draft.place, draft.refused),
+        references=read_references(document, draft.claims),
         facts=_facts(draft),
         systems=systems,
         sources=draft.sources,
@@ -135,7 +139,7 @@ def _systems(document: Document) -> dict[str, System]:
     systems: dict[str, System] = {}
     for name, table in document.entries("system"):
         key = ("system", name)
-        document.allow(key, table, "family", "layers", "counterpart")
+        document.allow(key, table, *KEYS["system"])
         systems[name] = System(
             name,
             document.optional(key, table, "family"),
@@ -160,7 +164,9 @@ def _systems(document: Document) -> dict[str, System]:
 
 def _table(draft: Draft, table_id: str, table: dict[str, Any]) -> None:
     document, key = draft.document, ("table", table_id)
-    document.allow(key, table, "section", "caption", "source", "transcription", "columns", "rows", "labels")
+    document.allow(key, table, *KEYS["table"])
+    if not ID.fullmatch(f"{table_id}/row"):
+        document.complain(key, f"the id {table_id!r} must be lower-case and start with a letter, such as t1")
     place = draft.place(key, table)
     columns = _columns(document, key, table.get("columns"))
     rows = table.get("rows")
@@ -168,20 +174,40 @@ def _table(draft: Draft, table_id: str, table: dict[str, Any]) -> None:
         document.complain(key, 'has no rows; write rows."NAME" = ["1.0", ...]')
         return
     names: dict[str, str] = {}
+    certainties = _certainties(document, key, table)
     for name, cells in rows.items():
         row_key = (*key, name)
         row = slug(name)
+        if not SLUG.fullmatch(row):
+            document.complain(row_key, f"the name {name!r} has no letter or digit to make an id of")
         if row in names:
             document.complain(row_key, f"duplicate id: rows {names[row]!r} and {name!r} both become {row!r}")
+            continue
         names[row] = name
-        if not isinstance(cells, list):
-            document.complain(row_key, f"must be an array of {len(columns)} cells")
-        elif len(cells) != len(columns):
-            document.complain(row_key, f"ragged row: {len(cells)} cells for {len(columns)} columns")
+        if fault := ragged(cells, [column.id for column in columns]):
+            document.complain(row_key, fault)
+            draft.refused.update(f"{table_id}/{row}/{column.id}" for column in columns)
         else:
             for column, cell in zip(columns, cells, strict=True):
-                _cell(draft, row_key, table_id, (row, name), column, cell, place)
+                address = f"{row}/{column.id}"
+                certainty = next((c for p, c in certainties.items() if fnmatchcase(address, p)), place.transcription)
+                at = Place(place.section, place.source, certainty, document.line(*row_key))
+                _cell(draft, row_key, table_id, (row, name), column, cell, at)
+    addresses = [f"{row}/{column.id}" for row in names for column in columns]
+    for pattern in certainties:
+        if not matching(addresses, pattern):
+            document.complain(key, f"'transcriptions': {pattern!r} matches no ROW/COLUMN of the table")
     draft.tables[table_id] = Table(table_id, document.text(key, table, "caption", ""), columns, names, place)
+
+
+def _certainties(document: Document, key: Key, table: Mapping[str, Any]) -> dict[str, Transcription]:
+    """Read ``transcriptions``: cells copied with another certainty than the table's, as ``ROW/COLUMN`` patterns."""
+    value = table.get("transcriptions", {})
+    if not isinstance(value, dict):
+        document.complain(key, '\'transcriptions\' must be a table such as { "*/miou" = "one-source" }')
+        return {}
+    unsure = Transcription.UNCERTAIN
+    return {p: document.member(key, str(word), Transcription, unsure, "transcription") for p, word in value.items()}
 
 
 def _columns(document: Document, key: Key, value: object) -> tuple[Column, ...]:
@@ -192,24 +218,25 @@ def _columns(document: Document, key: Key, value: object) -> tuple[Column, ...]:
         return ()
     columns: dict[str, Column] = {}
     for position, entry in enumerate(value, start=1):
-        name = document.text(key, entry, "id")
-        where = f"table {key[1]}, column {name or position}"
-        document.allow(key, entry, "id", "title", "metric", "unit", "dataset", "protocol", "n", "group")
+        where = f"table {key[1]}, column {entry.get('id', position)}"
+        name = document.text(key, entry, "id", where=where)
+        document.allow(key, entry, *KEYS["column"], where=where)
         if name and not SLUG.fullmatch(name):
             document.complain(
                 key, f"the id {name!r} must be lower-case letters, digits, '.', '+', '_' or '-'", where=where
             )
         if name in columns:
             document.complain(key, f"duplicate id {name!r}", where=where)
+            name = f"{name}-{position}"
         columns[name] = Column(
             name,
-            document.text(key, entry, "title", name),
-            document.choice(key, document.text(key, entry, "metric"), METRICS, "metric", where=where),
-            document.choice(key, document.text(key, entry, "unit"), UNITS, "unit", where=where),
-            document.optional(key, entry, "dataset"),
-            document.optional(key, entry, "protocol"),
-            document.whole(key, entry, "n"),
-            document.optional(key, entry, "group"),
+            document.text(key, entry, "title", name, where=where),
+            document.choice(key, document.text(key, entry, "metric", where=where), METRICS, "metric", where=where),
+            document.choice(key, document.text(key, entry, "unit", where=where), UNITS, "unit", where=where),
+            document.optional(key, entry, "dataset", where=where),
+            document.optional(key, entry, "protocol", where=where),
+            document.whole(key, entry, "n", where=where),
+            document.optional(key, entry, "group", where=where),
         )
     return tuple(columns.values())
 
@@ -226,8 +253,8 @@ def _cell(
         return
     printed = draft.document.printed(key, cell, where=where)
     if printed is None:
+        draft.refused.add(claim_id)
         return
-    line = draft.document.line(*key)
     draft.add(
         key,
         Claim(
@@ -236,7 +263,7 @@ def _cell(
             metric=column.metric if column.metric in METRICS else "score",
             unit=column.unit,
             system=row[1],
-            place=Place(place.section, place.source, place.transcription, line),
+            place=place,
             dataset=column.dataset,
             protocol=column.protocol,
             n=column.n,
@@ -249,17 +276,17 @@ def _cell(
 
 def _claim(draft: Draft, claim_id: str, table: dict[str, Any]) -> None:
     document, key = draft.document, ("claim", claim_id)
-    document.allow(
-        key, table, "value", "unit", "metric", "system", "section", "quote", "source", "transcription",
-        "dataset", "protocol", "n", "readings", "note",
-    )  # fmt: skip
-    if claim_id.count("/") < 1 or not all(SLUG.fullmatch(part) for part in claim_id.split("/")):
+    document.allow(key, table, *KEYS["claim"])
+    if not ID.fullmatch(claim_id) or not all(SLUG.fullmatch(part) for part in claim_id.split("/")):
         document.complain(key, f"the id {claim_id!r} must read like s5.1/resnet-152/top1-error")
     metric = document.choice(key, document.text(key, table, "metric"), METRICS, "metric")
     readings = [document.printed(key, text) for text in document.texts(key, table, "readings")]
-    printed = document.printed(key, table.get("value"))
     place = draft.place(key, table)
+    if "value" not in table:
+        document.complain(key, "'value' is missing")
+    printed = document.printed(key, table["value"]) if "value" in table else None
     if printed is None:
+        draft.refused.add(claim_id)
         return
     draft.add(
         key,
@@ -280,79 +307,11 @@ def _claim(draft: Draft, claim_id: str, table: dict[str, Any]) -> None:
     )
 
 
-def _references(draft: Draft) -> tuple[Reference, ...]:
-    document = draft.document
-    references: list[Reference] = []
-    for name, table in document.entries("reference"):
-        key = ("reference", name)
-        document.allow(key, table, "source", "kind", "columns", "rows", "note")
-        kind = document.member(key, document.text(key, table, "kind"), ReferenceKind, ReferenceKind.INDEPENDENT, "kind")
-        source, note = document.text(key, table, "source"), document.text(key, table, "note", "")
-        columns = _columns_beside(draft, key, table.get("columns"))
-        rows = table.get("rows")
-        if not isinstance(rows, dict) or not rows:
-            document.complain(key, 'has no rows; write rows."NAME" = ["1.0", ...]')
-            continue
-        for row, cells in rows.items():
-            row_key = (*key, row)
-            if not isinstance(cells, list) or len(cells) != len(columns):
-                document.complain(row_key, f"ragged row: needs {len(columns)} cells")
-                continue
-            for (column_id, metric, unit, beside), cell in zip(columns, cells, strict=True):
-                where = f"reference {name}, row {row}, column {column_id}"
-                printed = None if cell == NO_NUMBER else document.printed(row_key, cell, where=where)
-                if printed is None:
-                    continue
-                claim = f"{beside[0]}/{slug(row)}/{beside[1]}" if beside else None
-                references.append(
-                    Reference(
-                        f"{name}/{slug(row)}/{column_id}",
-                        printed,
-                        row,
-                        metric,
-                        unit,
-                        kind,
-                        source,
-                        claim if claim in draft.claims else None,
-                        document.line(*row_key),
-                        note,
-                    )
-                )
-    return tuple(references)
-
-
-ColumnBeside = tuple[str, str, str, tuple[str, str] | None]
-
-
-def _columns_beside(draft: Draft, key: Key, value: object) -> list[ColumnBeside]:
-    """Read reference columns: ``{ beside = "t1/top1-1crop" }``, or ``{ id, metric, unit }`` of their own."""
-    document = draft.document
-    if not isinstance(value, list) or not all(isinstance(c, dict) for c in value) or not value:
-        document.complain(key, "'columns' must be an array of tables such as { beside = \"t1/top1-1crop\" }")
-        return []
-    columns: list[ColumnBeside] = []
-    for entry in value:
-        document.allow(key, entry, "id", "metric", "unit", "beside")
-        if "beside" in entry:
-            table_id, _, column_id = document.text(key, entry, "beside").partition("/")
-            table = draft.tables.get(table_id)
-            column = next((c for c in table.columns if c.id == column_id), None) if table else None
-            if column is None:
-                document.complain(key, f"'beside' names no column: {entry['beside']!r}; write TABLE/COLUMN")
-                continue
-            columns.append((column_id, column.metric, column.unit, (table_id, column_id)))
-        else:
-            metric = document.choice(key, document.text(key, entry, "metric"), METRICS, "metric")
-            unit = document.choice(key, document.text(key, entry, "unit"), UNITS, "unit")
-            columns.append((document.text(key, entry, "id"), metric, unit, None))
-    return columns
-
-
 def _facts(draft: Draft) -> tuple[Fact, ...]:
     document = draft.document
     facts: dict[str, Fact] = {}
     for key, table in document.elements("fact"):
-        document.allow(key, table, "id", "section", "value", "quote", "source", "transcription")
+        document.allow(key, table, *KEYS["fact"])
         fact_id = document.text(key, table, "id")
         if fact_id in facts or fact_id in draft.claims:
             document.complain(key, f"duplicate id {fact_id!r}")

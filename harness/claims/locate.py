@@ -7,15 +7,18 @@ import tomllib
 from collections import Counter
 
 HEADER = re.compile(r"^(\[\[?)([^\[\]]+)\]\]?\s*(?:#.*)?$")
-ROW = re.compile(r"""^\s*rows\.(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))\s*=""")
+NAME = r"""(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))\s*="""
+ROW = re.compile(rf"^\s*rows\.{NAME}")
+ENTRY = re.compile(rf"^\s*{NAME}")
 
 Key = tuple[str, ...]
 
 
 def lines_of(text: str) -> dict[Key, int]:
-    """Map each header, array element and table row to its line, counted from 1.
+    """Map each header, array element, table row and entry of a one-word header to its line, counted from 1.
 
-    ``("table", "t1")``, ``("table", "t1", "ResNet-18")``, ``("relation", "0")`` for the first ``[[relation]]``.
+    ``("table", "t1")``, ``("table", "t1", "ResNet-18")``, ``("relation", "0")`` for the first ``[[relation]]``,
+    ``("system", "DRN-A-18")`` for a line under ``[system]``.
     """
     found: dict[Key, int] = {}
     for number, key in _keys(text):
@@ -30,15 +33,24 @@ def context_at(text: str, line: int) -> str:
         if number > line:
             break
         last = key
-    described = " ".join(last[:2])
-    return f"{described}, row {last[2]}" if len(last) > 2 else described
+    return describe(last) if last else ""
+
+
+def describe(key: Key) -> str:
+    """Name a place for a reader: ``table t1, row ResNet-18``."""
+    head, *rest = key
+    if not rest:
+        return head
+    if rest[0].isdigit():
+        return f"{head} {int(rest[0]) + 1}"
+    return f"{head} {rest[0]}" + (f", row {rest[1]}" if len(rest) > 1 else "")
 
 
 def _keys(text: str) -> list[tuple[int, Key]]:
     keys: list[tuple[int, Key]] = []
     elements: Counter[Key] = Counter()
     current: Key = ()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if header := HEADER.match(line):
             try:
                 current = _key_path(tomllib.loads(f"[{header.group(2)}]"))
@@ -48,7 +60,7 @@ def _keys(text: str) -> list[tuple[int, Key]]:
                 elements[current] += 1
                 current = (*current, str(elements[current] - 1))
             keys.append((number, current))
-        elif row := ROW.match(line):
+        elif row := (ENTRY if len(current) == 1 else ROW).match(line):
             keys.append((number, (*current, next(name for name in row.groups() if name))))
     return keys
 

@@ -143,7 +143,7 @@ class ReferenceKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An outside number; never a claim. ``claim`` is the id it stands beside, None if the paper prints no such number."""
+    """A number printed elsewhere. ``claim`` is the id it stands beside, None where the paper prints no such number."""
 
     id: str
     printed: Printed

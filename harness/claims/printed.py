@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from functools import lru_cache
+from math import floor
 
 from harness.claims.intervals import Interval
 
-PRINTED = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+PRINTED = re.compile(r"-?(0|[1-9][0-9]{0,29})(\.[0-9]{1,30})?")
+REMEMBERED = 65_536
+"""Decimals whose exact value is kept: reading a fraction from text is the slowest step of the audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Printed:
 
     @property
     def value(self) -> Fraction:
-        return Fraction(self.text)
+        return _exact(self.text)
 
     @property
     def decimals(self) -> int:
@@ -50,8 +53,7 @@ class Printed:
         The design writes [76.25, 76.35): a tie rounds up. Papers do not say how they break ties
         (half-up, half-even, or a binary float just below the tie), so both ends belong to the hull.
         """
-        half = self.step / 2
-        return Interval(self.value - half, self.value + half)
+        return _rounding(self.text)
 
     @property
     def truncation_interval(self) -> Interval:
@@ -60,8 +62,21 @@ class Printed:
         return Interval(min(self.value, self.value + away), max(self.value, self.value + away))
 
 
+@lru_cache(maxsize=REMEMBERED)
+def _exact(text: str) -> Fraction:
+    return Fraction(text)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _rounding(text: str) -> Interval:
+    value, half = _exact(text), Printed(text).step / 2
+    return Interval(value - half, value + half)
+
+
 def rounded(value: Fraction, decimals: int) -> str:
     """Write an exact value with so many decimals, ties away from zero."""
-    quantum = Decimal(1).scaleb(-decimals)
-    exact = Decimal(value.numerator) / Decimal(value.denominator)
-    return str(exact.quantize(quantum, rounding=ROUND_HALF_UP))
+    steps = floor(abs(value) * 10**decimals + Fraction(1, 2))
+    digits = f"{steps:0{decimals + 1}d}"
+    whole, part = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
+    sign = "-" if value < 0 < steps else ""
+    return f"{sign}{whole}.{part}" if decimals else f"{sign}{whole}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -21,13 +21,21 @@ KEYS = (
     "id", "section", "quote", "left", "op", "right", "unit", "universal", "cases", "across", "margin",
     "margin_reason", "significant", "direction", "conclusion", "note", "unchecked", "source", "transcription",
 )  # fmt: skip
+ARITHMETIC = ("left", "op", "right", "unit", "cases", "across", "margin", "margin_reason", "significant")
 
 
 def read_relations(
-    document: Document, claims: Mapping[str, Claim], place_of: Callable[[Key, Mapping[str, Any]], Place]
+    document: Document,
+    claims: Mapping[str, Claim],
+    place_of: Callable[[Key, Mapping[str, Any]], Place],
+    refused: Collection[str] = (),
 ) -> tuple[Relation, ...]:
-    """Read every ``[[relation]]``, expand its cases, and check each expression against the known ids."""
-    definitions = _definitions(document, claims)
+    """Read every ``[[relation]]``, expand its cases, and check each expression against the known ids.
+
+    ``refused`` are ids that a complaint already speaks of: a relation over them is no second mistake.
+    """
+    definitions, broken = _definitions(document, [*claims, *refused])
+    known = dict.fromkeys([*claims, *sorted(refused), *broken])
     relations: list[Relation] = []
     seen: set[str] = set()
     for key, table in document.elements("relation"):
@@ -39,12 +47,13 @@ def read_relations(
         place = place_of(key, table)
         if "unchecked" in table:
             relations.append(_unchecked(document, key, table, statement, place))
+            _check(document, key, relations[-1], known, definitions)
             continue
         cases = _cases(document, key, table)
         for number, case in enumerate(cases, start=1):
             relation_id = f"{statement}#{number}" if len(cases) > 1 else statement
             relations.append(_relation(document, key, table, relation_id, case, place))
-            _check(document, key, relations[-1], claims, definitions)
+            _check(document, key, relations[-1], known, definitions)
     texts = {name: str(text) for name, text in document.section("define").items()}
     return tuple(_inlined(relation, texts) for relation in relations)
 
@@ -74,22 +83,30 @@ def comparison(text: str) -> tuple[str, str, str]:
     return match.group("left"), match.group("op"), match.group("right")
 
 
-def _definitions(document: Document, claims: Mapping[str, Claim]) -> dict[str, Node]:
+def _definitions(document: Document, claims: Collection[str]) -> tuple[dict[str, Node], list[str]]:
+    """Return the definitions that resolve, and the names of those that do not."""
     nodes: dict[str, Node] = {}
     for name, text in document.section("define").items():
-        key = ("define",)
-        if "/" not in name or name in claims:
-            document.complain(key, f"the name {name!r} must hold a slash, such as let/gain, and be no claim's id")
+        key = ("define", name)
+        if not ID.fullmatch(name) or "*" in name or name in claims:
+            document.complain(key, "the name must read like let/gain and be no claim's id")
         try:
             nodes[name] = parse(text if isinstance(text, str) else "")
         except ExpressionError as error:
-            document.complain(key, f"{name}: {error}")
+            document.complain(key, str(error))
+    broken = [name for name in document.section("define") if name not in nodes]
     for name, node in nodes.items():
         try:
-            resolve(node, claims, nodes)
+            resolve(node, [*claims, *broken], nodes)
         except ExpressionError as error:
-            document.complain(("define",), f"{name}: {error}")
-    return nodes
+            document.complain(("define", name), f"{error}{_hint(error, [*claims, *nodes])}")
+            broken.append(name)
+    return {name: node for name, node in nodes.items() if name not in broken}, broken
+
+
+def _hint(error: ExpressionError, known: Collection[str]) -> str:
+    unknown = re.match(r"unknown id '(.+)'", str(error))
+    return did_you_mean(unknown.group(1), known) if unknown else ""
 
 
 def _cases(document: Document, key: Key, table: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -97,7 +114,7 @@ def _cases(document: Document, key: Key, table: Mapping[str, Any]) -> list[dict[
     cases = table.get("cases", [{}])
     across = table.get("across", {})
     good_cases = isinstance(cases, list) and cases and all(_is_words(case) for case in cases)
-    good_across = isinstance(across, dict) and all(isinstance(v, list) and v for v in across.values())
+    good_across = isinstance(across, dict) and all(_are_words(values) for values in across.values())
     if not good_cases or not good_across:
         document.complain(key, "'cases' is an array of tables of strings, 'across' a table of arrays of strings")
         return []
@@ -107,6 +124,10 @@ def _cases(document: Document, key: Key, table: Mapping[str, Any]) -> list[dict[
 
 def _is_words(case: object) -> bool:
     return isinstance(case, dict) and all(isinstance(value, str) for value in case.values())
+
+
+def _are_words(values: object) -> bool:
+    return isinstance(values, list) and bool(values) and all(isinstance(value, str) for value in values)
 
 
 def _relation(
@@ -128,6 +149,8 @@ def _relation(
     margin = document.printed(key, table["margin"]) if "margin" in table else None
     if op == "~" and (margin is None or not table.get("margin_reason")):
         document.complain(key, "'~' needs a 'margin' and a 'margin_reason': how near is near, and why")
+    if op != "~" and ("margin" in table or "margin_reason" in table):
+        document.complain(key, f"'margin' belongs to '~', not to {op!r}")
     return Relation(
         id=relation_id,
         statement=document.text(key, table, "id"),
@@ -148,6 +171,9 @@ def _relation(
 
 
 def _unchecked(document: Document, key: Key, table: Mapping[str, Any], statement: str, place: Place) -> Relation:
+    checked = ", ".join(repr(name) for name in ARITHMETIC if name in table)
+    if checked:
+        document.complain(key, f"'unchecked' beside {checked}: a statement is checked by arithmetic or it is not")
     return Relation(
         id=statement,
         statement=statement,
@@ -168,32 +194,27 @@ def _check(
     document: Document,
     key: Key,
     relation: Relation,
-    claims: Mapping[str, Claim],
+    claims: Collection[str],
     definitions: Mapping[str, Node],
 ) -> None:
     where = f"relation {relation.id}"
     for name, text in _sides(relation):
+        if PLACEHOLDER.search(text):
+            continue
         try:
-            resolve(parse(text), claims, definitions)
+            for side in comparison(text)[::2] if name == "direction" else (text,):
+                resolve(parse(side), claims, definitions)
         except ExpressionError as error:
-            hint = ""
-            unknown = re.match(r"unknown id '(.+)'", str(error))
-            if unknown:
-                hint = did_you_mean(unknown.group(1), (*claims, *definitions))
+            hint = _hint(error, [*claims, *definitions])
             document.complain(key, f"{name}: {error}{hint}", where=where)
 
 
 def _sides(relation: Relation) -> Iterator[tuple[str, str]]:
-    yield "left", relation.left
-    yield "right", relation.right
+    if relation.unchecked is None:
+        yield "left", relation.left
+        yield "right", relation.right
     if relation.direction is not None:
-        try:
-            left, _, right = comparison(relation.direction)
-        except ExpressionError:
-            yield "direction", relation.direction
-        else:
-            yield "direction", left
-            yield "direction", right
+        yield "direction", relation.direction
 
 
 def _inlined(relation: Relation, definitions: Mapping[str, str]) -> Relation:

@@ -1,0 +1,34 @@
+"""Exact quantities, derived from a network's definition: nothing here is estimated and no data is needed."""
+
+from harness.architecture.cost import multiply_adds
+from harness.architecture.graph import feature_map
+from harness.architecture.gridding import Gridding, gridding, gridding_by_gradient, map_gridding
+from harness.architecture.layers import depth
+from harness.architecture.parameters import ParameterCount, count
+from harness.architecture.receptive_field import (
+    ReceptiveField,
+    receptive_field,
+    receptive_field_by_gradient,
+    receptive_fields,
+)
+from harness.architecture.resolution import map_size
+from harness.architecture.summary import Architecture, describe
+
+__all__ = [
+    "Architecture",
+    "Gridding",
+    "ParameterCount",
+    "ReceptiveField",
+    "count",
+    "depth",
+    "describe",
+    "feature_map",
+    "gridding",
+    "gridding_by_gradient",
+    "map_gridding",
+    "map_size",
+    "multiply_adds",
+    "receptive_field",
+    "receptive_field_by_gradient",
+    "receptive_fields",
+]

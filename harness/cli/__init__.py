@@ -1,0 +1,31 @@
+"""The command line. Commands import what they need when they run, so that ``remeasure list`` starts at once."""
+
+from __future__ import annotations
+
+import click
+
+from harness.cli.audit import audit
+from harness.cli.bench import bench
+from harness.cli.listing import list_papers
+from harness.cli.measure import plan, run
+from harness.cli.report import report
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="remeasure", prog_name="remeasure")
+def cli() -> None:
+    """Measure the numbers a paper prints, audit the rest by arithmetic, and show both side by side.
+
+    \b
+    remeasure list               which papers there are
+    remeasure audit drn          what arithmetic says about a paper's numbers (seconds, no GPU, no data)
+    remeasure plan drn           what would be measured here, how long it takes, what is missing
+    remeasure run drn            audit, measure, and write reports/drn/index.html
+    remeasure report drn         render the report again from the ledger
+
+    Exit codes are listed in docs/exit-codes.md.
+    """
+
+
+for _command in (list_papers, plan, run, audit, report, bench):
+    cli.add_command(_command)

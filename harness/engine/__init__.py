@@ -1,0 +1,1 @@
+"""Training and evaluation of networks with torch; :mod:`harness.engine.recipe` alone does without it."""

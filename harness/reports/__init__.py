@@ -1,0 +1,1 @@
+"""Self-contained HTML pages of what a paper claims and what was found. No torch."""

@@ -1,0 +1,271 @@
+"""One self-contained page per paper, and the page that lists the papers.
+
+The same results give the same bytes: nothing here reads a clock, a locale or the surroundings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.audit.wording import span
+from harness.claims.document import slug
+from harness.files import write_atomically
+from harness.ledger.record import Code, Record
+from harness.ledger.record import Environment as Machine
+from harness.reports import words
+from harness.reports.claim_views import ClaimView, claim_views, grids
+from harness.reports.measured_views import experiments, forests
+from harness.reports.numbers import UNIT_NAMES, exact, grouped, with_unit
+from harness.reports.panel_views import ArraysOf, ImagesOf, panel_views
+from harness.reports.plots.panels import heat_gradient
+from harness.reports.reference_views import source_tables
+from harness.reports.relation_views import Statement, statements
+from harness.reports.summary import Summary, summary_of
+from harness.reports.values import Value, claim_name, finding_anchor, link, linked, system_order
+from harness.results.model import Results
+from harness.statistics.evidence import Word
+
+TEMPLATES = Path(__file__).parent / "templates"
+DIGEST_LENGTH = 12
+CONTENTS = (
+    ("summary", "In short"),
+    ("claims", "Claimed and measured"),
+    ("relations", "What the prose says"),
+    ("differences", "Measured differences"),
+    ("measured", "Measured here"),
+    ("pictures", "Same images, each system"),
+    ("audit", "Findings of the audit"),
+    ("missing", "Not measured"),
+    ("deviations", "Deviations"),
+    ("references", "Printed elsewhere"),
+    ("facts", "Settings"),
+    ("provenance", "Records and digests"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Claims and directions that wait for the same thing, each with its anchor."""
+
+    anchor: str
+    reason: str
+    command: str
+    claims: tuple[tuple[str, str], ...]
+    directions: tuple[tuple[str, str], ...]
+
+
+def render(results: Results, arrays: ArraysOf, out_dir: Path, images: ImagesOf | None = None) -> Path:
+    """Write the report of one paper.
+
+    Args:
+        results: What to show.
+        arrays: From a record's digest to its arrays.
+        out_dir: The page becomes ``out_dir/<paper>/index.html``.
+        images: Gives the photographs that activation maps are drawn over. The page is then marked as private, and
+            ``out_dir`` has to be a folder that is not published.
+
+    Raises:
+        LedgerError: A record's arrays are damaged.
+        StorageError: The page cannot be written.
+    """
+    path = out_dir / results.paper.key / "index.html"
+    write_atomically(path, page(results, arrays, images).encode("utf-8"))
+    return path
+
+
+def render_index(summaries: Sequence[Summary], out_dir: Path) -> Path:
+    """Write ``out_dir/index.html``, which lists the papers in the order given.
+
+    Raises:
+        StorageError: The page cannot be written.
+    """
+    path = out_dir / "index.html"
+    text = _environment().get_template("index.html").render(summaries=summaries)
+    write_atomically(path, text.encode("utf-8"))
+    return path
+
+
+def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> str:
+    """Return the report of one paper as HTML."""
+    paper = results.paper
+    claims, prose = claim_views(results), statements(results)
+    panels = panel_views(results, arrays, images)
+    anchors = _relation_anchors(prose)
+    needs = _needs(claims, prose)
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            paper=paper,
+            audit=results.audit,
+            summary=summary_of(results, claims, prose),
+            private=images is not None,
+            source=paper.path.name,
+            contents=[entry for entry in CONTENTS if panels or entry[0] != "pictures"],
+            claims=claims,
+            grids=grids(paper, {view.id: view for view in claims}),
+            places=list(dict.fromkeys(view.place for view in claims)),
+            evidence_kinds=_in_order(kind for view in claims for kind in view.kinds.split()),
+            statements=prose,
+            measured_words=_measured_words(prose),
+            measured=bool(results.measurements),
+            forests=forests(claims, prose),
+            experiments=experiments(results),
+            panels=panels,
+            claim_name=lambda id: claim_name(id, paper),
+            linked=lambda text: linked(text, paper, anchors),
+            relation_anchor=anchors.get,
+            missing=needs,
+            needed={anchor: need.anchor for need in needs for _, anchor in (*need.claims, *need.directions)},
+            absent=paper.absent,
+            deviations=results.deviations,
+            sources=source_tables(paper),
+            records=_records(results),
+            machines=_machines(results),
+            codes=_codes(results),
+            recipes=_recipes(results),
+            refused=[("/".join(Path(r.path).parts[-3:]), r.reason) for r in results.refused],
+            stale=results.stale,
+            transcriptions=_transcriptions(claims),
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.update(
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "script.js").read_text(encoding="utf-8")),
+        not_citable=words.NOT_CITABLE,
+        verdicts=words.VERDICTS,
+        outcomes=words.OUTCOMES,
+        severities=words.SEVERITIES,
+        evidence_words=words.EVIDENCE,
+        reference_marks=(words.SAME_ELSEWHERE, words.DIFFERS_ELSEWHERE, words.MAY_DIFFER),
+        refused_mark=words.REFUSED,
+        stale_mark=words.STALE,
+        counted=words.counted,
+        with_unit=lambda printed, unit: with_unit(str(printed), unit),
+        unit_name=lambda unit: UNIT_NAMES.get(unit, unit),
+        grouped=lambda number: grouped(str(number)),
+        exact=exact,
+        span=span,
+        link=link,
+        finding_anchor=finding_anchor,
+        slug=slug,
+        duration=duration,
+        sentence=lambda text: text[:1].upper() + text[1:],
+        conclusions=_conclusions,
+        seed_values=_seed_values,
+        gradient=heat_gradient(),
+        digest_length=DIGEST_LENGTH,
+    )
+    return environment
+
+
+def duration(seconds: float) -> str:
+    """Write a duration for a reader: ``0.8 s``, ``44 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _relation_anchors(prose: Sequence[Statement]) -> dict[str, str]:
+    """Map the id of each relation, and of each statement, to the anchor it has on the page."""
+    anchors = {statement.id: statement.id for statement in prose}
+    anchors.update((case.relation.id, case.anchor or statement.id) for statement in prose for case in statement.cases)
+    return anchors
+
+
+def _in_order(values: Any) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _measured_words(prose: Sequence[Statement]) -> list[str]:
+    found = [m.mark.text for statement in prose for case in statement.cases for m in case.measured]
+    return [*dict.fromkeys(found), words.VERDICTS[Word.NOT_MEASURED].text]
+
+
+def _conclusions(statement: Statement) -> list[str]:
+    return _in_order(case.relation.conclusion for case in statement.cases if case.relation.conclusion)
+
+
+def _seed_values(value: Value) -> str:
+    """Write the estimate of each seed with the decimals of the whole."""
+    m = value.measurement
+    decimals = len(value.shown.estimate.partition(".")[2])
+    return ", ".join(f"{seed}: {number:.{decimals}f}" for seed, number in zip(m.seeds, m.per_seed, strict=True))
+
+
+def _needs(claims: Sequence[ClaimView], prose: Sequence[Statement]) -> tuple[Need, ...]:
+    """Group what has no verdict by what it waits for; first what a command would measure."""
+    waiting: dict[tuple[str, str], tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {}
+    for view in claims:
+        if view.row.verdict.word is Word.NOT_MEASURED:
+            lists = waiting.setdefault((view.row.missing, view.row.command), ([], []))
+            lists[0].append((f"{view.subject}, {view.quantity}", view.id))
+    for statement in prose:
+        for case in statement.cases:
+            if case.direction and not case.measured:
+                lists = waiting.setdefault((case.row.missing, case.row.command), ([], []))
+                lists[1].append((case.direction, case.anchor or statement.id))
+    ordered = sorted(waiting.items(), key=lambda item: (not item[0][1], [-len(own) for own in item[1]]))
+    return tuple(
+        Need(f"need-{place}", *key, tuple(own), tuple(directions))
+        for place, (key, (own, directions)) in enumerate(ordered, start=1)
+    )
+
+
+def _records(results: Results) -> list[tuple[str, Record]]:
+    rank = {
+        name: place
+        for place, name in enumerate(system_order((r.system for r in results.records.values()), results.paper))
+    }
+    return sorted(
+        results.records.items(), key=lambda pair: (pair[1].experiment, pair[1].seed, rank[pair[1].system], pair[0])
+    )
+
+
+def _machines(results: Results) -> list[tuple[Machine, int]]:
+    """Return every different machine with how many records it made."""
+    found: dict[str, list[Machine]] = {}
+    for _, record in _records(results):
+        found.setdefault(repr(record.environment), []).append(record.environment)
+    return [(same[0], len(same)) for same in found.values()]
+
+
+def _codes(results: Results) -> list[Code]:
+    return list(dict.fromkeys(record.code for _, record in _records(results)))
+
+
+def _recipes(results: Results) -> list[tuple[str, str]]:
+    """Return every experiment's settings as text, each different one once."""
+    found: dict[tuple[str, str], None] = {}
+    for _, record in _records(results):
+        found[record.experiment, json.dumps(record.recipe, indent=1, sort_keys=True, ensure_ascii=False)] = None
+    return list(found)
+
+
+def _transcriptions(claims: Sequence[ClaimView]) -> list[tuple[str, int]]:
+    counts = Counter(view.claim.place.transcription for view in claims)
+    return [(text, counts[kind]) for kind, text in words.TRANSCRIPTIONS.items() if counts[kind]]

@@ -1,0 +1,197 @@
+"""Which records of the ledger stand together: one experiment, one recipe, the same data, code and device.
+
+Of each unit the newest intact record counts. Records of different recipes, data or devices are never averaged; where
+several such groups exist, one is used and the others are named with the reason.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from harness.errors import LedgerError
+from harness.experiment import Experiment
+from harness.ledger import canonical
+from harness.ledger.record import Record
+from harness.ledger.store import Ledger, Refused, Stored
+from harness.results.scores import Mean, Metric, Sample, ScoreError, images, metrics, samples, score
+from harness.runner.identity import code_digest
+from harness.statistics.evidence import Evidence
+from harness.statistics.intervals import Floats, bootstrap
+
+System = str
+Seed = int
+Member = tuple[Stored, tuple[Sample, ...]]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one record.
+
+    Attributes:
+        value: In the metric's unit.
+        resampled: float64 [B], the same draws of images for every system and seed; None for a single figure.
+        column: The metric's place in what the sample gives.
+    """
+
+    value: float
+    resampled: Floats | None
+    sample: Sample
+    column: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The records of an experiment that are compared with each other.
+
+    Attributes:
+        records: By digest.
+        scores: By system and metric, then by seed in ascending order.
+    """
+
+    experiment: Experiment
+    records: Mapping[str, Record]
+    scores: Mapping[tuple[System, Metric], Mapping[Seed, Score]]
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.experiment.evidence
+
+    @property
+    def any_record(self) -> Record:
+        """One of the records, for what they have in common: recipe, data, device."""
+        return next(iter(self.records.values()))
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What a ledger holds for a paper's experiments.
+
+    Attributes:
+        cohorts: At most one for each experiment, in their order.
+        stale: Digests of records whose code has changed since, or whose experiment is not there any more.
+        refused: Records that are damaged, unfinished, of a toy run, or of another recipe than those used.
+    """
+
+    cohorts: tuple[Cohort, ...]
+    stale: tuple[str, ...]
+    refused: tuple[Refused, ...]
+
+
+def gather(paper: str, experiments: Sequence[Experiment], ledger: Ledger) -> Gathered:
+    """Choose a cohort for each experiment that has usable records."""
+    by_experiment: defaultdict[str, list[Stored]] = defaultdict(list)
+    refused: list[Refused] = []
+    for stored in ledger.records(paper):
+        if unfit := _unfit(stored.record):
+            refused.append(Refused(str(stored.path), unfit))
+        else:
+            by_experiment[stored.record.experiment].append(stored)
+    cohorts: list[Cohort] = []
+    stale: list[str] = []
+    for experiment in experiments:
+        code = code_digest(experiment.source)
+        mine = by_experiment.pop(experiment.key, [])
+        current = [s for s in mine if s.record.code.digest == code and s.record.evidence is experiment.evidence]
+        stale += [s.digest for s in mine if s not in current]
+        groups = _groups(current, experiment)
+        for other in groups[1:]:
+            refused += [Refused(str(s.path), "of another recipe, data or device than the records shown") for s in other]
+        members = list(_members(groups[0], refused)) if groups else []
+        if members:
+            records = {stored.digest: stored.record for stored, _ in members}
+            cohorts.append(Cohort(experiment, records, _scores(members)))
+    stale += [stored.digest for orphans in by_experiment.values() for stored in orphans]
+    return Gathered(tuple(cohorts), tuple(stale), (*ledger.refused, *refused))
+
+
+def _unfit(record: Record) -> str:
+    """Return why a record gives no number at all; empty if it may. A toy run's recipe has the scale "toy"."""
+    if not record.complete:
+        return "its evaluation stopped early"
+    toy = record.recipe.get("scale") == "toy"
+    return "of a toy run, which tests the path and measures nothing" if toy else ""
+
+
+def _groups(current: Sequence[Stored], experiment: Experiment) -> list[list[Stored]]:
+    """Part the records into cohorts, the one to use first.
+
+    That is the one with the experiment's own recipe, else the one with most units, else the newest.
+    """
+    groups: defaultdict[str, list[Stored]] = defaultdict(list)
+    for stored in current:
+        groups[_setting(stored.record)].append(stored)
+    own = canonical.encode(msgspec.to_builtins(experiment.recipe))
+
+    def preference(group: list[Stored]) -> tuple[bool, int, str]:
+        units = {(s.record.system, s.record.seed) for s in group}
+        return canonical.encode(group[0].record.recipe) == own, len(units), max(s.record.started for s in group)
+
+    return sorted(groups.values(), key=preference, reverse=True)
+
+
+def _setting(record: Record) -> str:
+    """Return what a record must share with others to be compared; what is derived is the same on every machine."""
+    machine = record.environment
+    where = [] if record.evidence is Evidence.EXACT else [machine.device]
+    if record.evidence is Evidence.TIMING:
+        where += [machine.processor, str(machine.threads)]
+    return canonical.digest([record.recipe, record.data.digest if record.data else None, where])
+
+
+def _members(group: Sequence[Stored], refused: list[Refused]) -> Iterator[Member]:
+    """Yield the newest intact record of each unit; note the damaged ones."""
+    units: defaultdict[tuple[System, Seed], list[Stored]] = defaultdict(list)
+    for stored in group:
+        units[stored.record.system, stored.record.seed].append(stored)
+    for unit in sorted(units):
+        for stored in sorted(units[unit], key=lambda s: (s.record.started, s.digest), reverse=True):
+            try:
+                owned = samples(stored.record, stored.arrays())
+            except LedgerError as error:
+                refused.append(Refused(str(stored.path), error.message))
+            except ScoreError as error:
+                refused.append(Refused(str(stored.path), str(error)))
+            else:
+                yield stored, owned
+                break
+
+
+def _scores(members: Sequence[Member]) -> dict[tuple[System, Metric], dict[Seed, Score]]:
+    """Score every sample as it is and on resamples; samples over the same images share the draws."""
+    together: defaultdict[tuple[int, int], list[tuple[Stored, Sample]]] = defaultdict(list)
+    for stored, owned in members:
+        for sample in owned:
+            together[images(sample), _stream(stored, sample)].append((stored, sample))
+    table: defaultdict[tuple[System, Metric], dict[Seed, Score]] = defaultdict(dict)
+    for (count, stream), scored in together.items():
+        drawn = _resampled([sample for _, sample in scored], count, stream)
+        for (stored, sample), part in zip(scored, drawn, strict=True):
+            values = score(sample)[0]
+            for column, metric in enumerate(metrics(sample)):
+                entry = Score(
+                    float(values[column]), None if part is None else part[:, column], sample, column, stored.digest
+                )
+                table[stored.record.system, metric][stored.record.seed] = entry
+    return {key: dict(sorted(by_seed.items())) for key, by_seed in table.items()}
+
+
+def _stream(stored: Stored, sample: Sample) -> int:
+    """Return the seed of a sample's draws: 0 for the images all systems share, a record's own for its repeats."""
+    return int(stored.digest[:8], 16) if isinstance(sample, Mean) and sample.repeats else 0
+
+
+def _resampled(scored: Sequence[Sample], count: int, stream: int) -> list[Floats] | list[None]:
+    """Return for each sample float64 [B, J] on common draws of ``count`` images; None where there are no images."""
+    if count == 0:
+        return [None] * len(scored)
+    drawn = bootstrap(
+        lambda weights: np.concatenate([score(sample, weights) for sample in scored], axis=1), count, seed=stream
+    )
+    ends = np.cumsum([len(metrics(sample)) for sample in scored])
+    return np.split(drawn, ends[:-1], axis=1)

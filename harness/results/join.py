@@ -1,0 +1,163 @@
+"""Claims and relations next to everything computed and measured: what a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from harness.audit.finding import Audit, Finding, Outcome, RelationVerdict
+from harness.audit.rules import COUNTER_EXAMPLE
+from harness.claims.model import Claim, Paper
+from harness.claims.vocabulary import Quantity
+from harness.experiment import Experiment
+from harness.ledger.store import Ledger
+from harness.results.cohort import Cohort, gather
+from harness.results.directions import judge
+from harness.results.measurements import estimated, in_unit_of, measurements
+from harness.results.missing import missing_claim, missing_relation
+from harness.results.model import ClaimRow, Measurement, RelationRow, Results, Verdict
+from harness.results.reach import Beside, beside, conversion, metric_of
+from harness.statistics.evidence import ON_CLAIMS, Evidence, Word
+from harness.statistics.intervals import Estimate
+from harness.statistics.verdicts import (
+    Margin,
+    Ruling,
+    absolute_timing,
+    arithmetic,
+    equivalence,
+    exact,
+    measured_minus_printed,
+    subset,
+    undecided,
+)
+
+
+def join(paper: Paper, audit: Audit, experiments: Sequence[Experiment], ledger: Ledger) -> Results:
+    """Put every claim and relation of a paper next to its verdicts.
+
+    Args:
+        experiments: All of the paper's; a record of an experiment that is not among them counts as stale.
+        ledger: Only intact, complete records made by the present code are used; none of a toy run.
+
+    Raises:
+        ClaimsError: A claim's unit cannot be compared with its metric.
+        ModuleNotFoundError: An experiment names a source that is not there.
+    """
+    gathered = gather(paper.key, experiments, ledger)
+    measured = {cohort.experiment.key: measurements(cohort) for cohort in gathered.cohorts}
+    records = {digest: record for cohort in gathered.cohorts for digest, record in cohort.records.items()}
+    return Results(
+        paper=paper,
+        audit=audit,
+        claims=tuple(
+            _claim_row(claim, audit, experiments, gathered.cohorts, measured) for claim in paper.claims.values()
+        ),
+        relations=tuple(
+            _relation_row(verdict, paper, audit, experiments, gathered.cohorts) for verdict in audit.verdicts
+        ),
+        measurements=tuple(m for by_experiment in measured.values() for m in by_experiment),
+        records=records,
+        stale=gathered.stale,
+        refused=gathered.refused,
+        deviations=tuple(dict.fromkeys(d for record in records.values() for d in record.deviations)),
+    )
+
+
+def _claim_row(
+    claim: Claim,
+    audit: Audit,
+    experiments: Sequence[Experiment],
+    cohorts: Sequence[Cohort],
+    measured: Mapping[str, Sequence[Measurement]],
+) -> ClaimRow:
+    findings = tuple(finding for finding in audit.findings if claim.id in finding.claims)
+    found = [item for cohort in cohorts if (item := beside(cohort, claim)) is not None]
+    shown = tuple(in_unit_of(_of(claim, measured[item.cohort.experiment.key]), claim) for item in found)
+    deciding = [item for item in found if _is_of_the_claim(claim, item.cohort)]
+    if deciding:
+        strongest = min(deciding, key=lambda item: ON_CLAIMS.index(item.cohort.evidence))
+        return ClaimRow(claim, shown, _verdict(claim, strongest), findings)
+    if recomputed := _recomputed(claim, audit):
+        return ClaimRow(claim, shown, recomputed, findings)
+    reason, command = missing_claim(claim, experiments)
+    verdict = Verdict(Word.NOT_MEASURED, None, "", reason)
+    return ClaimRow(claim, shown, verdict, findings, reason, command)
+
+
+def _relation_row(
+    arithmetic_verdict: RelationVerdict,
+    paper: Paper,
+    audit: Audit,
+    experiments: Sequence[Experiment],
+    cohorts: Sequence[Cohort],
+) -> RelationRow:
+    relation = arithmetic_verdict.relation
+    findings = tuple(finding for finding in audit.findings if _concerns(finding, arithmetic_verdict))
+    judged = tuple(verdict for cohort in cohorts if (verdict := judge(relation, paper, cohort)) is not None)
+    if judged:
+        return RelationRow(relation, arithmetic_verdict, judged, findings)
+    return RelationRow(relation, arithmetic_verdict, (), findings, *missing_relation(relation, paper, experiments))
+
+
+def _concerns(finding: Finding, verdict: RelationVerdict) -> bool:
+    """Whether a finding is about a relation, makes it a counter-example, or would change what becomes of it."""
+    relation = verdict.relation
+    if finding.relation is not None and finding.rule is COUNTER_EXAMPLE:
+        return finding.relation.partition("#")[0] == relation.statement and verdict.outcome is Outcome.INCONSISTENT
+    return finding.relation == relation.id or any(c.relation == relation.id for c in finding.consequences)
+
+
+def _of(claim: Claim, measured: Sequence[Measurement]) -> Measurement:
+    wanted = metric_of(claim)
+    return next(m for m in measured if (m.system, m.metric, m.label) == (claim.system, wanted.name, wanted.label))
+
+
+def _is_of_the_claim(claim: Claim, cohort: Cohort) -> bool:
+    """Whether a cohort's evidence is of a kind that judges claims, on the claim's own test images where it has any."""
+    if cohort.evidence in (Evidence.EXACT, Evidence.TIMING):
+        return True
+    data = cohort.any_record.data
+    return cohort.evidence in ON_CLAIMS and data is not None and data.name == claim.dataset
+
+
+def _verdict(claim: Claim, found: Beside) -> Verdict:
+    """Judge a claim by a cohort that measured the very thing it states."""
+    cohort, metric = found.cohort, metric_of(claim)
+    factor = conversion(metric, claim)
+    key, unit = cohort.experiment.key, "pp" if claim.unit == "%" else claim.unit
+    if cohort.evidence is Evidence.EXACT:
+        value = Fraction(next(iter(found.scores.values())).value) * factor
+        word, reason = exact(value, claim.printed, claim.unit)
+        return Verdict(word, Evidence.EXACT, key, reason, float(value - claim.printed.value), unit=unit)
+    if cohort.evidence is Evidence.TIMING:
+        word, reason = absolute_timing(cohort.any_record.environment.device)
+        return Verdict(word, Evidence.TIMING, key, reason)
+    measured = estimated(found.scores, metric).scaled(float(factor))
+    difference = measured_minus_printed(measured, claim.printed.interval)
+    word, reason = _against_print(claim, cohort.evidence, measured, found.reach.margin, unit)
+    return Verdict(word, cohort.evidence, key, reason, difference.value, difference.low, difference.high, unit)
+
+
+def _against_print(claim: Claim, evidence: Evidence, measured: Estimate, margin: Margin | None, unit: str) -> Ruling:
+    if evidence is Evidence.SUBSET:
+        return subset(measured, claim.printed, margin, unit)
+    if claim.n is not None and measured.images != claim.n:
+        return undecided(evidence, f"Measured on {measured.images:,} images where the claim has {claim.n:,}.")
+    if claim.better is None:
+        return undecided(evidence, f"Neither a lower nor a higher {claim.definition.title} is better.")
+    return equivalence(evidence, measured, claim.printed, margin, claim.better, unit)
+
+
+def _recomputed(claim: Claim, audit: Audit) -> Verdict | None:
+    """Return the arithmetic verdict on a difference or ratio that a statement equates with other numbers."""
+    if claim.definition.quantity not in (Quantity.DIFFERENCE, Quantity.RATIO):
+        return None
+    for verdict in audit.verdicts:
+        relation = verdict.relation
+        if relation.op not in ("=", "~") or claim.id not in (relation.left, relation.right):
+            continue
+        if verdict.holds or verdict.outcome is Outcome.INCONSISTENT:
+            other = relation.right if relation.left == claim.id else relation.left
+            word, reason = arithmetic(verdict.holds, f"Recomputed as {other}: {verdict.outcome.value}.")
+            return Verdict(word, Evidence.ARITHMETIC, "", reason)
+    return None

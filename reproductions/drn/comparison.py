@@ -1,0 +1,168 @@
+"""One system, one seed: train a classifier, test it, localise with it, transfer it to segmentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.architecture.gridding import map_gridding
+from harness.engine.evaluate import Recognition, label_maps, recognise
+from harness.engine.images import Normalisation
+from harness.engine.localise import BoxedImages, choose_threshold, cross_fit
+from harness.engine.recipe import Training
+from harness.engine.train import Examples, LogRow, arithmetic, seeded, train
+from harness.experiment import Context, Outcome, Unit
+from harness.metrics.segmentation import confusion_counts
+from reproductions.drn.models import Classifier, Segmenter, build
+from reproductions.drn.pictures import Labelled, Pictures, distinct
+from reproductions.drn.recipes import Recipe, Source
+from reproductions.drn.specs import find_spec
+
+Arrays = dict[str, NDArray[Any]]
+Log = tuple[LogRow, ...]
+
+GRIDDING_PERIOD = 4
+"""The largest dilation: grids of 2 and of 4 cells are seen."""
+SMALLEST_GRIDDED = 4 * GRIDDING_PERIOD
+"""Cells a side that the measure of gridding needs; the maps of a ResNet are smaller and have none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """What every phase of a unit needs."""
+
+    unit: Unit
+    context: Context
+    recipe: Recipe[Source]
+    pictures: Pictures
+    device: torch.device
+    normalise: Normalisation
+
+    def on_device(self, array: NDArray[Any]) -> Tensor:
+        return torch.tensor(array, device=self.device)
+
+    def recognise(self, model: Classifier, images: Labelled) -> Recognition:
+        pixels, labels = self.on_device(images.pixels), self.on_device(images.labels)
+        return recognise(model, model.scores, pixels, labels, self.normalise, self.recipe.evaluation_batch)
+
+    def label(self, model: Segmenter, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return label_maps(model, self.on_device(images), self.normalise, self.recipe.evaluation_batch)
+
+    def train(self, phase: str, model: nn.Module, targets: NDArray[Any], training: Training) -> Log:
+        examples = Examples(self.on_device(self.pictures.train.pixels), self.on_device(targets), self.normalise)
+        stepped = partial(self.context.progress, f"{self.unit.system}, seed {self.unit.seed}: {phase}")
+        path = self.context.scratch / f"{phase}.pt"
+        log = train(model, examples, F.cross_entropy, training, self.unit.seed, path, stepped)
+        return tuple({"phase": phase, **row} for row in log)
+
+
+def measure(unit: Unit, context: Context, recipe: Recipe[Source], pictures: Pictures) -> Outcome:
+    """Train and test one system; goes on from the checkpoints in ``context.scratch``.
+
+    Raises:
+        RemeasureError: Training diverged, or a checkpoint cannot be read or written.
+    """
+    device = torch.device(context.device)
+    with arithmetic(device):
+        work = _Work(unit, context, recipe, pictures, device, Normalisation.of(pictures.train.pixels, device))
+        classifier = _classifier(work)
+        log = work.train("classification", classifier, pictures.train.labels, recipe.classification)
+        tested = work.recognise(classifier, pictures.test)
+        localised, thresholds = _localise(work, classifier, tested)
+        arrays = {"ranks": tested.ranks} | localised | _maps(work, classifier, thresholds)
+        if recipe.segmentation is not None and pictures.train.masks is not None:
+            segmenter = _segmenter(work, classifier)
+            log += work.train("segmentation", segmenter, pictures.train.masks, recipe.segmentation)
+            arrays |= _segment(work, segmenter)
+    return Outcome(_named(thresholds), arrays, log)
+
+
+def _classifier(work: _Work) -> Classifier:
+    spec, recipe = find_spec(work.unit.system), work.recipe
+    classes = int(work.pictures.train.labels.max()) + 1
+    schedule = recipe.dilation if spec.family == "DRN-A" else None
+    with seeded(work.unit.seed):
+        model = build(spec, num_classes=classes, width=recipe.width, schedule=schedule)
+    return model.to(memory_format=torch.channels_last).to(work.device)
+
+
+def _segmenter(work: _Work, classifier: Classifier) -> Segmenter:
+    """Turn the trained classifier into a segmentation network with a fresh 1x1 classifier."""
+    with seeded(work.unit.seed):
+        model = Segmenter(classifier, len(work.recipe.classes), work.recipe.upsampling)
+    return model.to(memory_format=torch.channels_last).to(work.device)
+
+
+def _localise(work: _Work, classifier: Classifier, tested: Recognition) -> tuple[Arrays, tuple[float, ...]]:
+    """Localise with thresholds from other images; image i has threshold i modulo their number."""
+    pictures, rule = work.pictures, work.recipe.localisation
+    if pictures.boxed is None:
+        return {}, ()
+    found = tested if pictures.boxed is pictures.test else work.recognise(classifier, pictures.boxed)
+    images = _boxed(found, pictures.boxed)
+    if pictures.tuning is None:
+        fitted = cross_fit(images, rule, work.recipe.thresholds)
+        boxes, iou, thresholds = fitted.boxes, fitted.iou, fitted.thresholds
+    else:
+        tuning = _boxed(work.recognise(classifier, pictures.tuning), pictures.tuning)
+        thresholds = (choose_threshold(tuning, rule, work.recipe.thresholds),)
+        boxes, iou = images.localise(replace(rule, threshold=thresholds[0]))
+    return {"loc_ranks": found.ranks, "loc_iou": iou.astype(np.float32), "loc_boxes": _whole(boxes)}, thresholds
+
+
+def _maps(work: _Work, classifier: Classifier, thresholds: tuple[float, ...]) -> Arrays:
+    """Measure gridding on the wide images and keep some of their maps, chosen by label and place alone."""
+    wide = work.pictures.wide
+    found = work.recognise(classifier, wide)
+    response = found.activation.response.astype(np.float32)
+    places = distinct(wide.labels, work.recipe.panels)
+    arrays: Arrays = {"panel_index": places, "panel_maps": response[places]}
+    if min(response.shape[1:]) >= SMALLEST_GRIDDED:
+        arrays["gridding"] = (
+            map_gridding(torch.from_numpy(response)[:, None], GRIDDING_PERIOD).numpy().astype(np.float32)
+        )
+    if wide.showable:
+        arrays["panel_images"] = wide.pixels[places]
+    if wide.truth is not None and thresholds:
+        images = _boxed(found, wide)
+        rules = [replace(work.recipe.localisation, threshold=threshold) for threshold in thresholds]
+        boxes = np.stack([images.localise(rules[place % len(rules)])[0][place] for place in places])
+        first = np.stack([wide.truth.boxes[wide.truth.owners == place][0] for place in places])
+        arrays["panel_boxes"] = np.stack([_whole(first), _whole(boxes)], axis=1)
+    return arrays
+
+
+def _segment(work: _Work, segmenter: Segmenter) -> Arrays:
+    test, wide = work.pictures.test, work.pictures.wide
+    if test.masks is None or wide.masks is None:
+        return {}
+    places = distinct(wide.labels, work.recipe.panels)
+    predicted = work.label(segmenter, test.pixels)
+    return {
+        "confusion": confusion_counts(test.masks, predicted, len(work.recipe.classes)).astype(np.int32),
+        "panel_truth": wide.masks[places],
+        "panel_labels": work.label(segmenter, wide.pixels[places]),
+    }
+
+
+def _boxed(found: Recognition, images: Labelled) -> BoxedImages:
+    if images.truth is None:
+        raise ValueError("images without boxes cannot be localised")
+    return BoxedImages(found.ranks == 0, found.activation, images.truth.boxes, images.truth.owners, images.size)
+
+
+def _whole(boxes: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.int16]:
+    """Round boxes to pixels; a row of -1 where there is none."""
+    return np.rint(np.nan_to_num(boxes.astype(np.float64), nan=-1.0)).astype(np.int16)
+
+
+def _named(thresholds: tuple[float, ...]) -> dict[str, int | float | str]:
+    names = ("threshold",) if len(thresholds) == 1 else ("threshold-even", "threshold-odd")
+    return dict(zip(names, thresholds, strict=False))

@@ -1,0 +1,68 @@
+"""How long a unit takes here: all of it is done once with a few images, and scaled up."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from harness.engine.recipe import Training
+from harness.experiment import Context, Cost, Unit
+from reproductions.drn.comparison import measure
+from reproductions.drn.pictures import Labelled, Pictures
+from reproductions.drn.recipes import Recipe, Source
+
+STEPS = 4
+"""Steps of each timed epoch; the epoch before it warms up."""
+TESTED = 64
+"""Images of each set that is evaluated."""
+
+
+def estimate(unit: Unit, device: str, recipe: Recipe[Source], pictures: Pictures) -> Cost:
+    """Time a unit with few images and two epochs, the first of which warms up."""
+    few = replace(
+        recipe,
+        classification=replace(recipe.classification, epochs=2),
+        segmentation=None if recipe.segmentation is None else replace(recipe.segmentation, epochs=2),
+    )
+    sample = _sample(pictures, STEPS * max(t.batch for t in (recipe.classification, recipe.segmentation) if t))
+    with TemporaryDirectory() as scratch:
+        begun = time.perf_counter()
+        outcome = measure(unit, Context(Path(scratch), device, lambda *_: None), few, sample)
+        total = time.perf_counter() - begun
+    epochs = {str(row["phase"]): float(row["seconds"]) for row in outcome.log}
+    evaluation = total - sum(float(row["seconds"]) for row in outcome.log)
+    setup = evaluation * _tested(pictures) / _tested(sample)
+    if recipe.segmentation is not None:
+        setup += recipe.segmentation.epochs * _epoch(epochs["segmentation"], recipe.segmentation, sample, pictures)
+    return Cost(setup, _epoch(epochs["classification"], recipe.classification, sample, pictures))
+
+
+def _epoch(seconds: float, training: Training, sample: Pictures, pictures: Pictures) -> float:
+    """Seconds of a whole epoch from those of one on the sample."""
+    return seconds * (len(pictures.train.labels) // training.batch) / (len(sample.train.labels) // training.batch)
+
+
+def _sample(pictures: Pictures, train: int) -> Pictures:
+    def few(images: Labelled, count: int = TESTED) -> Labelled:
+        return images.take(np.arange(min(count, len(images.labels))))
+
+    test = few(pictures.test)
+    boxed = pictures.boxed
+    return replace(
+        pictures,
+        train=few(pictures.train, train),
+        test=test,
+        boxed=test if boxed is pictures.test else boxed and few(boxed),
+        tuning=pictures.tuning and few(pictures.tuning),
+        wide=few(pictures.wide),
+    )
+
+
+def _tested(pictures: Pictures) -> int:
+    """Pixels that are evaluated."""
+    sets = {id(images): images for images in (pictures.test, pictures.boxed, pictures.tuning, pictures.wide) if images}
+    return sum(images.pixels[..., 0].size for images in sets.values())

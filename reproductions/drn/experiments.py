@@ -1,0 +1,215 @@
+"""What Remeasure measures of the paper: derivations, and the sequence of Figure 3 trained from scratch. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.experiment import Context, Cost, Experiment, Options, Outcome, Progress, Reach, Trade, Unit
+from harness.ledger.record import Data, Deviation
+from harness.statistics.evidence import Evidence
+from reproductions.drn import recipes
+from reproductions.drn.deviations import EXACT, deviations
+from reproductions.drn.pictures import Pictures, photo_pictures, scene_pictures
+from reproductions.drn.recipes import Recipe, Scale, Source
+from reproductions.drn.specs import Schedule
+
+SEEDS = 3
+FEWEST_SEEDS, FEWEST_EPOCHS = 2, 3
+"""Below these a time budget leaves nothing worth comparing."""
+CACHE = Path(".remeasure") / "images"
+"""Where decoded photographs are kept."""
+
+TABLE_1 = (
+    *("ResNet-18", "DRN-A-18", "DRN-B-26", "DRN-C-26", "ResNet-34", "DRN-A-34", "DRN-C-42"),
+    *("ResNet-50", "DRN-A-50", "ResNet-101"),
+)
+"""The networks of the paper's tables."""
+
+STATEMENTS = (
+    "ResNet",
+    "DRN",
+    "DRN-A, G4 after its first layer",
+    "DRN-A, G5 after its first layer",
+    "DRN-B, level 6",
+    "DRN-B, level 7",
+    "DRN-B, level 8",
+    "reduction of resolution by the first layer of G4 or G5",
+    "output resolution of a ResNet without striding in G4 and G5",
+    "receptive field of an output unit of a ResNet without striding in G4 and G5",
+    "values that global average pooling takes in, DRN over ResNet",
+    "depth of ResNet-101 over DRN-C-42",
+    "depth of ResNet-101 over DRN-C-26",
+)
+"""What the text says numbers about, in the words of the claims file."""
+
+_MODELS = ("reproductions.drn.models", "reproductions.drn.specs")
+_DERIVED = (*_MODELS, "reproductions.drn.exact", "harness.architecture")
+_TRAINED = (
+    *_MODELS,
+    "reproductions.drn.comparison",
+    "reproductions.drn.pictures",
+    "harness.architecture.gridding",
+    "harness.datasets",
+    "harness.engine.evaluate",
+    "harness.engine.images",
+    "harness.engine.localise",
+    "harness.engine.recipe",
+    "harness.engine.train",
+    "harness.metrics",
+)
+_CLASSIFICATION = (Reach("top1-error", "1-crop"), Reach("top5-error", "1-crop"))
+_LOCALISATION = (Reach("top1-localisation-error"), Reach("top5-localisation-error"))
+
+
+def experiments(options: Options) -> tuple[Experiment, ...]:
+    """Declare what these options allow; ``data`` adds the comparison on photographs and is not looked at here."""
+    declared = (_architecture(), _statements(), _scenes(options))
+    return declared if options.data is None else (*declared, _photographs(options, options.data))
+
+
+def _architecture() -> Experiment:
+    def measure(unit: Unit, context: Context) -> Outcome:
+        from reproductions.drn.exact import architecture
+
+        return architecture(unit, context)
+
+    metrics = ("parameters", "layers", "multiply-adds", "receptive-field", "output-stride", "map-side")
+    return _derivation("architecture", "Quantities of the built networks", TABLE_1, metrics, measure)
+
+
+def _statements() -> Experiment:
+    def measure(unit: Unit, context: Context) -> Outcome:
+        from reproductions.drn.exact import statement
+
+        return statement(unit, context)
+
+    metrics = ("output-stride", "map-side", "dilation", "ratio")
+    return _derivation("statements", "What the text says about the networks", STATEMENTS, metrics, measure)
+
+
+def _scenes(options: Options) -> Experiment:
+    key, scale = "scenes", _scale(options)
+    recipe, full = recipes.scenes(scale, options.epochs.get(key)), recipes.scenes(scale)
+    data = recipe.data
+
+    def pictures() -> Pictures:
+        return scene_pictures(data)
+
+    def describe(progress: Progress) -> Data:
+        progress("drawing scenes", 0, 1)
+        note = "drawn from seeds by integer arithmetic; the same bytes on every machine"
+        return Data("procedural scenes", pictures().digest, data.train, data.test, note)
+
+    return _comparison(
+        options,
+        key=key,
+        title="Trained from scratch on procedural scenes",
+        evidence=Evidence.SYNTHETIC,
+        reaches=(*_CLASSIFICATION, *_LOCALISATION, Reach("miou")),
+        recipe=recipe,
+        differences=deviations(recipe, full.classification.epochs),
+        pictures=pictures,
+        describe=describe,
+        command="remeasure run drn --only scenes",
+    )
+
+
+def _photographs(options: Options, folder: Path) -> Experiment:
+    key, scale = "imagenette", _scale(options)
+    recipe, full = recipes.photographs(scale, options.epochs.get(key)), recipes.photographs(scale)
+
+    def pictures() -> Pictures:
+        return photo_pictures(folder, recipe.data, CACHE)
+
+    def describe(progress: Progress) -> Data:
+        decoded = photo_pictures(folder, recipe.data, CACHE, progress)
+        boxed = 0 if decoded.boxed is None else len(decoded.boxed.labels)
+        note = f"{boxed} images with official boxes, none of them trained on, for localisation"
+        return Data("Imagenette", decoded.digest, len(decoded.train.labels), len(decoded.test.labels), note)
+
+    return _comparison(
+        options,
+        key=key,
+        title="Trained from scratch on ten classes of ImageNet",
+        evidence=Evidence.SCALED_DOWN,
+        reaches=(*_CLASSIFICATION, *_LOCALISATION),
+        recipe=recipe,
+        differences=deviations(recipe, full.classification.epochs),
+        pictures=pictures,
+        describe=describe,
+        command="remeasure run drn --data DIR",
+    )
+
+
+def _scale(options: Options) -> Scale:
+    if options.toy:
+        return "toy"
+    return "gpu" if options.device == "cuda" else "cpu"
+
+
+def _derivation(
+    key: str,
+    title: str,
+    systems: tuple[str, ...],
+    metrics: tuple[str, ...],
+    measure: Callable[[Unit, Context], Outcome],
+) -> Experiment:
+    return Experiment(
+        key=key,
+        title=title,
+        evidence=Evidence.EXACT,
+        systems=systems,
+        seeds=(0,),
+        reaches=tuple(Reach(metric) for metric in metrics),
+        recipe={"image-side": recipes.IMAGE_SIDE, "dilation": Schedule.PAPER.value},
+        source=_DERIVED,
+        deviations=EXACT,
+        measure=measure,
+        command=f"remeasure run drn --only {key}",
+        cost=lambda _unit, _device: Cost(0.5),
+    )
+
+
+def _comparison(
+    options: Options,
+    *,
+    key: str,
+    title: str,
+    evidence: Evidence,
+    reaches: tuple[Reach, ...],
+    recipe: Recipe[Source],
+    differences: tuple[Deviation, ...],
+    pictures: Callable[[], Pictures],
+    describe: Callable[[Progress], Data],
+    command: str,
+) -> Experiment:
+    def measure(unit: Unit, context: Context) -> Outcome:
+        from reproductions.drn.comparison import measure
+
+        return measure(unit, context, recipe, pictures())
+
+    def cost(unit: Unit, device: str) -> Cost:
+        from reproductions.drn.cost import estimate
+
+        return estimate(unit, device, recipe, pictures())
+
+    epochs = recipe.classification.epochs
+    return Experiment(
+        key=key,
+        title=title,
+        evidence=evidence,
+        systems=recipes.SYSTEMS,
+        seeds=tuple(range(options.seeds if options.seeds is not None else 1 if options.toy else SEEDS)),
+        reaches=reaches,
+        recipe=msgspec.to_builtins(recipe),
+        source=_TRAINED,
+        deviations=differences,
+        measure=measure,
+        command=command,
+        data=describe,
+        cost=cost,
+        trade=Trade(epochs, min(FEWEST_EPOCHS, epochs), FEWEST_SEEDS),
+    )

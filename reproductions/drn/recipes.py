@@ -1,0 +1,155 @@
+"""Settings of the trained comparisons, at three scales. Every value here is part of a record. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+from harness.datasets.imagenette import CLASSES
+from harness.datasets.scenes import CLASS_NAMES, SceneSpec
+from harness.engine.localise import THRESHOLDS
+from harness.engine.recipe import Training
+from harness.metrics.localisation import LocalisationProtocol
+from reproductions.drn.specs import Schedule, Upsampling
+
+Scale = Literal["toy", "cpu", "gpu"]
+
+SYSTEMS = ("ResNet-18", "DRN-A-18", "DRN-B-26", "DRN-C-26")
+"""The sequence of Figure 3: a residual network, dilated, with layers added, without their skip connections."""
+
+PAPER_RATE, PAPER_BATCH = 0.1, 256
+"""Initial learning rate (Section 5.1) and the batch of the authors' code that it belongs to."""
+
+IMAGE_SIDE = 224
+"""Of the paper's ImageNet crops (Section 5.1), in pixels."""
+
+WIDE = 128
+"""Pixels a side that give a DRN 16 cells a side, the fewest on which gridding can be measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneRecipe:
+    """Procedural scenes to learn from and to be tested on.
+
+    Attributes:
+        spec: Of the training and test scenes.
+        wide_spec: Of wider scenes with objects of about the same size in pixels, for gridding and pictures: its measure
+            needs maps of at least 16 cells a side.
+        train, test, wide: Numbers of scenes.
+        tuning: The first training scenes on which the localisation threshold is chosen.
+        seeds: Of the training, test and wide scenes; the same for all seeds of the training.
+    """
+
+    spec: SceneSpec
+    wide_spec: SceneSpec
+    train: int
+    test: int
+    wide: int
+    tuning: int
+    seeds: tuple[int, int, int] = (1, 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRecipe:
+    """Photographs of Imagenette, whole frames stretched to squares.
+
+    Attributes:
+        size: Side in pixels for training and testing.
+        wide_size: Side for gridding and maps: its measure needs maps of at least 16 cells a side.
+        limit: At most so many images of each set, the first of each class in turn; None takes all.
+    """
+
+    size: int
+    wide_size: int
+    limit: int | None = None
+
+
+Source = SceneRecipe | PhotoRecipe
+SourceT = TypeVar("SourceT", bound=Source, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe(Generic[SourceT]):
+    """One comparison.
+
+    Attributes:
+        width: Factor on the channels of each network.
+        classes: Labels of the segmentation's classes, background first, or of the photographs.
+        dilation: Which layers of DRN-A are dilated how much.
+        segmentation: Transfer to segmentation; None without label maps.
+        evaluation_batch: Images evaluated at a time.
+        localisation: The rule; its threshold is replaced by the chosen one.
+        thresholds: Among which it is chosen.
+        panels: Pictures kept for the report.
+    """
+
+    scale: Scale
+    width: float
+    data: SourceT
+    classes: tuple[str, ...]
+    classification: Training
+    segmentation: Training | None = None
+    upsampling: Upsampling = Upsampling.HALF_PIXEL
+    dilation: Schedule = Schedule.PAPER
+    evaluation_batch: int = 250
+    localisation: LocalisationProtocol = field(default_factory=LocalisationProtocol)
+    thresholds: tuple[float, ...] = THRESHOLDS
+    panels: int = 6
+
+
+def scenes(scale: Scale, epochs: int | None = None) -> Recipe[SceneRecipe]:
+    """Return the recipe for procedural scenes; ``epochs`` replaces the number of passes of the classification."""
+    match scale:
+        case "toy":
+            size, counts, width, training, transfer = 32, (64, 48, 12, 32), 0.125, (2, 16), (1, 16)
+        case "cpu":
+            size, counts, width, training, transfer = 48, (3000, 2000, 200, 1000), 0.25, (8, 32), (2, 32)
+        case "gpu":
+            size, counts, width, training, transfer = 128, (50_000, 10_000, 2000, 5000), 1.0, (30, 256), (10, 64)
+    train, test, wide, tuning = counts
+    return Recipe(
+        scale=scale,
+        width=width,
+        data=SceneRecipe(_spec(size), _wide_spec(size), train, test, wide, tuning),
+        classes=("background", *CLASS_NAMES),
+        classification=_training(epochs or training[0], training[1], size),
+        segmentation=_training(*transfer, size),
+    )
+
+
+def photographs(scale: Scale, epochs: int | None = None) -> Recipe[PhotoRecipe]:
+    """Return the recipe for Imagenette; ``epochs`` replaces the number of passes."""
+    match scale:
+        case "toy":
+            data, width, training = PhotoRecipe(32, WIDE, limit=48), 0.125, (2, 16)
+        case "cpu":
+            data, width, training = PhotoRecipe(64, WIDE), 0.25, (6, 32)
+        case "gpu":
+            data, width, training = PhotoRecipe(WIDE, WIDE), 1.0, (60, 128)
+    return Recipe(
+        scale=scale,
+        width=width,
+        data=data,
+        classes=tuple(CLASSES.values()),
+        classification=_training(epochs or training[0], training[1], data.size),
+    )
+
+
+def _spec(size: int) -> SceneSpec:
+    """Scenes whose objects are as large as ImageNet's: a box covers 0.41 of the frame on average.
+
+    So does the largest official box of each of the 500 boxed images of Imagenette.
+    """
+    return SceneSpec(size=size, smallest=50, largest=100)
+
+
+def _wide_spec(size: int) -> SceneSpec:
+    """Scenes of at least 16 cells a side, with objects of the same size in pixels and as densely strewn as allowed."""
+    if size >= WIDE:
+        return _spec(size)
+    return SceneSpec(size=WIDE, smallest=50 * size // WIDE, largest=100 * size // WIDE, distractors=8, clutter=16)
+
+
+def _training(epochs: int, batch: int, size: int) -> Training:
+    """Paper's rate scaled to the batch (Goyal et al., 2017, Section 2.1), its momentum and weight decay."""
+    return Training(epochs, batch, PAPER_RATE * batch / PAPER_BATCH, shift=size // 12)
