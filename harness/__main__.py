@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+import click
+
 from harness.cli import cli
 from harness.errors import ExitCode, RemeasureError
 
@@ -11,12 +13,15 @@ from harness.errors import ExitCode, RemeasureError
 def main() -> None:
     """Run the command line; a :class:`RemeasureError` becomes one message and its own exit code."""
     try:
-        cli.main(prog_name="remeasure", standalone_mode=True)
+        sys.exit(cli.main(prog_name="remeasure", standalone_mode=False))
     except RemeasureError as error:
         print(f"remeasure: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("remeasure: interrupted; run the same command again to resume", file=sys.stderr)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        print("remeasure: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
 
 

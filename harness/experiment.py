@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from harness.claims.papers import package_of
 from harness.errors import UsageError
-from harness.ledger.record import Data, Deviation, Evidence
+from harness.ledger.record import Data, Deviation, Evidence, Record
 from harness.statistics.verdicts import Margin
 
 Progress = Callable[[str, int, int], None]
@@ -108,6 +110,8 @@ class Experiment:
         cost: Estimates a unit on a device ("cpu" or "cuda") by timing a few of its steps, which takes seconds; called
             once per system. None where nothing can be timed.
         trade: What a budget may take away; None if the experiment has to run as it is.
+        needs: What it lacks to run with the options at hand ("an Imagenette folder: --data DIR"); empty if nothing.
+            It is declared all the same: its records stand in the report.
     """
 
     key: str
@@ -124,6 +128,7 @@ class Experiment:
     data: Callable[[Progress], Data] | None = None
     cost: Callable[[Unit, str], Cost] | None = None
     trade: Trade | None = None
+    needs: str = ""
 
     def units(self) -> tuple[Unit, ...]:
         """Return the work in the order it should be done: all systems of a seed before the next seed."""
@@ -154,6 +159,8 @@ class Options:
 
 
 Factory = Callable[[Options], tuple[Experiment, ...]]
+Photographs = Callable[[Record, NDArray[np.int32]], NDArray[np.uint8]]
+"""From a record and places [P] in the images its maps show to those images, uint8 [P, H, W, 3]."""
 
 
 def experiments_of(paper: str) -> Factory:
@@ -162,8 +169,25 @@ def experiments_of(paper: str) -> Factory:
     Raises:
         UsageError: No paper has this key, or it declares no experiments.
     """
+    factory: Factory = _module(paper).experiments
+    return factory
+
+
+def photographs_of(paper: str, folder: Path) -> Photographs:
+    """Return a paper's photographs for private reports: ``photographs(folder)`` of its ``experiments`` module.
+
+    Raises:
+        UsageError: No paper has this key, or its experiments use no photographs.
+    """
+    module = _module(paper)
+    if not hasattr(module, "photographs"):
+        raise UsageError(f"the experiments of {paper} use no photographs", "Leave out --private.")
+    photographs: Photographs = module.photographs(folder)
+    return photographs
+
+
+def _module(paper: str) -> ModuleType:
     package = package_of(paper)
     if find_spec(f"{package}.experiments") is None:
         raise UsageError(f"{paper} declares no experiments", f"Add {package.replace('.', '/')}/experiments.py.")
-    factory: Factory = import_module(f"{package}.experiments").experiments
-    return factory
+    return import_module(f"{package}.experiments")

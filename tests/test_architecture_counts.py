@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models as torchvision_models
 
@@ -71,25 +72,20 @@ def test_the_frozen_upsampling_kernel_is_counted_apart() -> None:
 
 def longest_path(output: Tensor) -> int:
     """Return the most convolutions and matrix products that any path of the autograd graph passes."""
-    depths: dict[object, int] = {}
-    stack: list[tuple[object, Iterator[object]]] = []
-
-    def enter(node: object) -> None:
-        stack.append((node, iter([source for source, _ in node.next_functions if source is not None])))  # type: ignore[attr-defined]
-
-    enter(output.grad_fn)
+    root = output.grad_fn
+    assert root is not None
+    depths: dict[Node, int] = {}
+    stack = [root]
     while stack:
-        node, sources = stack[-1]
-        below = next((source for source in sources if source not in depths), None)
-        if below is not None:
-            enter(below)
+        sources = [source for source, _ in stack[-1].next_functions if source is not None]
+        unknown = [source for source in sources if source not in depths]
+        if unknown:
+            stack.append(unknown[0])
             continue
-        stack.pop()
-        name = type(node).__name__
-        weighted = name.startswith(("Convolution", "Addmm", "Mm", "Linear"))
-        known = [depths[source] for source, _ in node.next_functions if source is not None]  # type: ignore[attr-defined]
-        depths[node] = max(known, default=0) + weighted
-    return depths[output.grad_fn]
+        node = stack.pop()
+        weighted = node.name().startswith(("Convolution", "Addmm", "Mm", "Linear"))
+        depths[node] = max((depths[source] for source in sources), default=0) + weighted
+    return depths[root]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -171,7 +167,7 @@ def test_output_stride_is_the_growth_that_adds_a_cell(name: str) -> None:
     features = feature_map(on_meta(name))
     sides = [map_size(features, (side, 64))[0] for side in range(300, 400)]
     jumps = [index for index in range(1, 100) if sides[index] > sides[index - 1]]
-    growth = {later - earlier for earlier, later in zip(jumps, jumps[1:], strict=False)}
+    growth = {later - earlier for earlier, later in pairwise(jumps)}
     assert growth == {describe(lambda: build(name)).output_stride}
 
 

@@ -36,15 +36,20 @@ def test_a_dilated_convolution_is_a_pure_grid() -> None:
 
 @pytest.mark.parametrize(
     ("dilations", "score"),
-    [((), 0), ((1,), 0), ((1, 1, 1), 0), ((2, 1), 0), ((4, 2, 1), 0), ((1, 4, 2, 1), 0)]
-    + [
+    [
+        ((), 0),
+        ((1,), 0),
+        ((1, 1, 1), 0),
+        ((2, 1), 0),
+        ((4, 2, 1), 0),
+        ((1, 4, 2, 1), 0),
         ((2,), 1),
         ((4,), 1),
         ((1, 2), 1),
         ((2, 4), 1),
         ((1, 2, 4), 1),
         ((4, 2), 1),
-        ((4, 1), 0.25),
+        ((4, 1), 1 / 4),
         ((4, 1, 1), 1 / 16),
     ],
 )
@@ -64,7 +69,7 @@ class Residual(nn.Sequential):
 
 
 def test_a_skip_connection_lets_the_grid_pass_by_hand() -> None:
-    """Two 1-dilated layers null frequency 1/2; around them the skip keeps half its amplitude, a quarter of its power."""
+    """Two 1-dilated layers null frequency 1/2; around them the skip keeps a quarter of its power."""
     network = nn.Sequential(conv(2), Residual(conv(1), conv(1)))
     assert gridding(network, period=2).score == pytest.approx(0.25, abs=1e-6)
 

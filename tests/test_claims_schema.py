@@ -61,7 +61,9 @@ def test_enums_equal_the_vocabulary() -> None:
 
 def test_keys_equal_the_loaders() -> None:
     assert tuple(SCHEMA["properties"]) == load.SECTIONS
-    known = {name: set(DEFS[name]["properties"]) for name in ("system", "table", "column", "claim", "fact")}
+    known = {
+        name: set(DEFS[name]["properties"]) for name in ("system", "table", "column", "claim", "unprinted", "fact")
+    }
     known["paper"] = set(SCHEMA["properties"]["paper"]["properties"])
     assert known == {name: set(keys) for name, keys in load.KEYS.items()}
     assert set(DEFS["reference"]["properties"]) == set(references.KEYS)

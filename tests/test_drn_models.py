@@ -318,7 +318,7 @@ def test_names_are_found_in_any_spelling(alias: str) -> None:
 
 
 def test_unknown_names_offer_the_closest() -> None:
-    with pytest.raises(UsageError, match="Did you mean .*DRN-C-26"):
+    with pytest.raises(UsageError, match=r"Did you mean .*DRN-C-26"):
         build("drn-c-25")
     with pytest.raises(UsageError, match="The models are: ResNet-18"):
         build("vgg")

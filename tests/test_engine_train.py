@@ -51,13 +51,23 @@ def examples() -> Examples:
 def network(seed: int = 0) -> nn.Module:
     with seeded(seed):
         layers = (nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        return nn.Sequential(*layers, nn.Linear(8, 3)).to(memory_format=torch.channels_last)
+        return nn.Sequential(*layers, nn.Linear(8, 3))
 
 
-def run(folder: Path, training: Training = TRAINING, seed: int = 0, at: Callable[[int], None] | None = None) -> nn.Module:
+def run(
+    folder: Path, training: Training = TRAINING, seed: int = 0, at: Callable[[int], None] | None = None
+) -> nn.Module:
     model = network(seed)
     with arithmetic(CPU):
-        train(model, examples(), F.cross_entropy, training, seed, folder / "a.pt", lambda done, _: at(done) if at else None)
+        train(
+            model,
+            examples(),
+            F.cross_entropy,
+            training,
+            seed,
+            folder / "a.pt",
+            lambda done, _: at(done) if at else None,
+        )
     return model
 
 
@@ -139,7 +149,9 @@ def test_a_killed_training_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     )
     folder = tmp_path / "killed"
     child = subprocess.run(
-        [sys.executable, "-c", code, str(Path(__file__).parent), str(folder)], env={**os.environ, "PYTHONPATH": "."}, check=False
+        [sys.executable, "-c", code, str(Path(__file__).parent), str(folder)],
+        env={**os.environ, "PYTHONPATH": "."},
+        check=False,
     )
     assert child.returncode == -signal.SIGKILL
     resumed_at: list[int] = []
@@ -172,13 +184,11 @@ class _Bomb:
 
 
 def _pickled() -> bytes:
-    return pickle.dumps(_Bomb())
+    return pickle.dumps(_Bomb(), protocol=2)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", _pickled()], ids=["empty", "text", "code"])
-def test_an_unusable_checkpoint_is_refused(
-    tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unusable_checkpoint_is_refused(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.pt").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"a\.pt: not a training checkpoint"):

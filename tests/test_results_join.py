@@ -399,7 +399,7 @@ def test_differences_are_judged_by_arithmetic_and_settings_say_why_not(paper: Pa
     assert "t1/plain/top1 - t1/dilated/top1" in gain.verdict.reason
     crop = claim_row(results, "s1/crop")
     assert crop.verdict.word is Word.NOT_MEASURED
-    assert crop.missing == "No experiment of this version derives the side of the image of input."
+    assert crop.missing == "No experiment of this version derives it (side of the image: input)."
 
 
 def test_what_arithmetic_leaves_open_is_no_verdict(tmp_path: Path, ledger: Ledger) -> None:

@@ -10,11 +10,11 @@ import torch
 from msgspec.structs import replace
 from tiny_paper import experiments
 
+from harness.durations import duration
 from harness.errors import UsageError
 from harness.experiment import Options
 from harness.runner.environment import environment, processor, same_machine
 from harness.runner.options import find_device, select, settle
-from harness.runner.wording import duration
 
 
 @pytest.mark.parametrize("seeds", [0, -1])

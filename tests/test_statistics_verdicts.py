@@ -100,6 +100,13 @@ def test_exact_means_rounding_to_the_print(value: str, printed: str, expected: W
     assert printed in ruling.reason
 
 
+def test_an_uncertain_copy_is_not_held_against_the_paper() -> None:
+    ruling = exact(Fraction(16), Printed("24"), "x", [Printed("16")])
+    assert ruling.word is Word.EXACT
+    assert "uncertain copy 24: 16" in ruling.reason
+    assert exact(Fraction(17), Printed("24"), "x", [Printed("16")]).word is Word.DIFFERS
+
+
 @given(st.fractions(-1000, 1000), st.integers(0, 4))
 def test_every_value_is_exact_against_its_own_rounding_and_differs_two_steps_away(value: Fraction, digits: int) -> None:
     own = rounded(value, digits)

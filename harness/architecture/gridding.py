@@ -60,7 +60,8 @@ def gridding(module: nn.Module, period: int = 4, smoothing: Smoothing = "binomia
     Args:
         module: A network whose output is a feature map.
         period: Grid frequencies are the multiples of 1 / period; a multiple of all dilations sees all their grids.
-        smoothing: Taps of the linear skeleton.
+        smoothing: Taps of the linear skeleton. With uniform ones an undilated network scores 0.11, from the side
+            lobe of a single 3x3 average, which has nothing to do with a grid.
 
     Raises:
         NotImplementedError: An operation has no window.
@@ -213,4 +214,5 @@ def _worst(powers: dict[str, Tensor], lines: Tensor) -> Gridding:
 def _distance_of_bins(length: int, frequency: float) -> Tensor:
     """Return how far each bin of a transform lies from ``frequency``, in cycles per cell, less a rounding error."""
     offset = torch.fft.fftfreq(length, dtype=torch.float64) - frequency
-    return (offset - offset.round()).abs() - 1e-9
+    distance: Tensor = (offset - offset.round()).abs() - 1e-9
+    return distance

@@ -24,6 +24,21 @@ class Severity(Enum):
     NOTE = "note"
 
 
+WARNING_BELOW = 0.01
+NOTE_BELOW = 0.05
+
+
+def graded(chance: float) -> Severity | None:
+    """Grade what chance would rarely do: below 1 % a warning, below 5 % a note, else nothing.
+
+    Args:
+        chance: Probability of such an accident anywhere in the table, or the expected number of them.
+    """
+    if chance < WARNING_BELOW:
+        return Severity.WARNING
+    return Severity.NOTE if chance < NOTE_BELOW else None
+
+
 class Outcome(Enum):
     """What arithmetic says of a relation.
 

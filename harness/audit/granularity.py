@@ -22,13 +22,14 @@ from harness.claims.vocabulary import Quantity
 
 
 def detect(sheet: Worksheet) -> Iterator[Finding]:
-    """Yield proportions that no number of images gives, where the test has power."""
+    """Yield proportions that no number of images gives, where the test has power; those out of range are not ours."""
     for claim in sheet.paper.claims.values():
         if claim.definition.quantity is not Quantity.PROPORTION or claim.n is None:
             continue
         total = whole(claim.unit)
         chance = power(claim.printed, claim.n, total)
-        if chance > 0 and not attainable(claim.printed.interval, claim.n, total):
+        in_range = 0 <= claim.printed.value <= total
+        if chance > 0 and in_range and not attainable(claim.printed.interval, claim.n, total):
             yield _finding(claim, claim.n, total, chance)
 
 

@@ -26,7 +26,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.audit.finding import Finding, Severity
+from harness.audit.finding import Finding, Severity, graded
 from harness.audit.relations import consequences
 from harness.audit.rules import OUTLIER
 from harness.audit.wording import number, probability, span
@@ -37,8 +37,6 @@ from harness.claims.printed import Printed
 from harness.claims.vocabulary import METRICS, UNITS
 from harness.statistics.leave_one_out import line, student_critical
 
-FAMILY_WISE = 0.01
-FAMILY_WISE_NOTE = 0.05
 CENTRAL = 0.95
 MOST_SUGGESTED = 3
 NORMAL = NormalDist()
@@ -83,7 +81,7 @@ def detect(sheet: Worksheet) -> Iterator[Finding]:
         tested = [cell for columns in _groups(table) for cell in predictions(sheet, table, columns)]
         striking: dict[str, list[Cell]] = defaultdict(list)
         for cell in tested:
-            if cell.p * len(tested) < FAMILY_WISE_NOTE:
+            if graded(cell.p * len(tested)) is not None:
                 striking[cell.claim.row or ""].append(cell)
         for cells in striking.values():
             yield _finding(sheet, min(cells, key=lambda cell: cell.p), len(tested))
@@ -191,7 +189,7 @@ def _finding(sheet: Worksheet, cell: Cell, tests: int) -> Finding:
         message += f" With {corrections[0]}: {'; '.join(c.message for c in follows)}."
     return Finding(
         rule=OUTLIER,
-        severity=Severity.WARNING if cell.p * tests < FAMILY_WISE else Severity.NOTE,
+        severity=graded(cell.p * tests) or Severity.NOTE,
         message=message,
         line=claim.place.line,
         claims=tuple(c.id for c in involved),

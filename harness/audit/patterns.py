@@ -18,7 +18,7 @@ from math import sqrt
 
 import numpy as np
 
-from harness.audit.finding import Finding, Severity
+from harness.audit.finding import Finding, Severity, graded
 from harness.audit.rules import BROKEN_PATTERN, ORDER
 from harness.audit.wording import probability
 from harness.audit.worksheet import Worksheet, by_setting
@@ -33,8 +33,6 @@ NOT_ABOVE = {
 }
 """Metric to the metrics of the same predictions that it cannot exceed."""
 LEAST_OTHERS = 5
-FAMILY_WISE = 0.01
-FAMILY_WISE_NOTE = 0.05
 
 Pair = tuple[Claim, Claim]
 
@@ -109,19 +107,23 @@ def _broken_order(lesser: Claim, greater: Claim) -> Finding:
 
 def _exception(pair: Columns, tests: int) -> Iterator[Finding]:
     """Yield the one row whose order differs from that of all others, if its gap stands out as well."""
-    found = _only_exception([first.printed.value < second.printed.value for first, second in pair.rows])
+    found = only_exception([first.printed.value < second.printed.value for first, second in pair.rows])
     if found is None or any(first.printed.value == second.printed.value for first, second in pair.rows):
         return
     gaps = np.array([float(second.printed.value - first.printed.value) for first, second in pair.rows])
     steps = (float(claim.printed.step) for claim in pair.rows[found])
     judged = level(gaps, noise=sqrt(sum(step**2 for step in steps) / 12))
-    if judged is None or (corrected := float(judged.p[found]) * tests) >= FAMILY_WISE_NOTE:
+    if judged is None:
+        return
+    corrected = float(judged.p[found]) * tests
+    severity = graded(corrected)
+    if severity is None:
         return
     first, second = pair.rows[found]
     word = "below" if first.printed.value < second.printed.value else "above"
     yield Finding(
         rule=BROKEN_PATTERN,
-        severity=Severity.WARNING if corrected < FAMILY_WISE else Severity.NOTE,
+        severity=severity,
         message=(
             f"{first.system}: {first.printed} ({pair.first.title}) is {word} {second.printed} ({pair.second.title}), "
             f"the other way about than in all {len(pair.rows) - 1} other rows, whose gaps predict "
@@ -133,7 +135,7 @@ def _exception(pair: Columns, tests: int) -> Iterator[Finding]:
     )
 
 
-def _only_exception(rising: Sequence[bool]) -> int | None:
+def only_exception(rising: Sequence[bool]) -> int | None:
     """Return the index of the one element that differs from all others, of which there are enough."""
     if len(rising) <= LEAST_OTHERS or sum(rising) not in (1, len(rising) - 1):
         return None

@@ -176,10 +176,14 @@ def detect(sheet: Worksheet, judged: Iterable[RelationVerdict]) -> Iterator[Find
     for _, group in groupby(judged, key=lambda v: v.relation.statement):
         cases = list(group)
         failing = [case for case in cases if case.outcome is Outcome.INCONSISTENT]
-        if failing and cases[0].relation.universal is not None:
-            yield _counter_example(sheet, cases, failing)
+        cut_off = [case for case in failing if case.reason.startswith(CUT_OFF)]
+        wrong = [case for case in failing if case not in cut_off]
+        if wrong and cases[0].relation.universal is not None:
+            yield _counter_example(sheet, cases, wrong)
         else:
-            yield from (_failure(sheet, case) for case in failing)
+            yield from (_failure(sheet, case) for case in wrong)
+        for case in cut_off:
+            yield _finding(sheet, TRUNCATED, Severity.NOTE, [case], f"{_recomputed(case)}; the statement {CUT_OFF}.")
         for case in cases:
             if case.outcome is Outcome.UNDECIDED:
                 yield _undecided(sheet, case)
@@ -187,8 +191,6 @@ def detect(sheet: Worksheet, judged: Iterable[RelationVerdict]) -> Iterator[Find
 
 def _failure(sheet: Worksheet, case: RelationVerdict) -> Finding:
     relation = case.relation
-    if case.reason == CUT_OFF:
-        return _finding(sheet, TRUNCATED, Severity.NOTE, [case], f"{_recomputed(case)}; the statement {CUT_OFF}.")
     severity = Severity.WARNING if relation.op == "~" else Severity.ERROR
     margin = f" within {relation.margin} {relation.unit} ({relation.margin_reason})" if relation.margin else ""
     return _finding(sheet, RELATION, severity, [case], f"{_recomputed(case)}{margin}.")
@@ -201,7 +203,8 @@ def _counter_example(sheet: Worksheet, cases: list[RelationVerdict], failing: li
         f"“{cases[0].relation.quote}” says “{cases[0].relation.universal}”, and {holding} of {len(cases)} cases hold. "
         f"Against it: {examples}."
     )
-    return _finding(sheet, COUNTER_EXAMPLE, Severity.ERROR, failing, message)
+    severity = Severity.WARNING if cases[0].relation.op == "~" else Severity.ERROR
+    return _finding(sheet, COUNTER_EXAMPLE, severity, failing, message)
 
 
 def _undecided(sheet: Worksheet, case: RelationVerdict) -> Finding:

@@ -98,7 +98,7 @@ TWO_VALUES = Rule(
 IDENTICAL = Rule(
     "identical-rows/tuple",
     "Two rows share measured values that chance rarely repeats",
-    "Two systems agree to the last digit in two or more measured columns; expected less than once in 100 such tables.",
+    "Two systems agree to the last digit in two or more measured columns; expected less than once in 20 such tables.",
 )
 ORDER = Rule(
     "patterns/order",

@@ -146,7 +146,7 @@ def _percent(count: int, total: int) -> str:
 
 def report(seed: int, mutations: int) -> str:
     """Return the whole report: generated papers, then the tables of every paper that is installed."""
-    papers = (clean_paper(seed + k) for k in range(max(1, mutations // PER_PAPER)))
+    papers = (clean_paper(seed + k) for k in range(mutations // PER_PAPER))
     parts = ["### Generated papers", "", markdown(experiment(papers, PER_PAPER, seed))]
     for key in packages():
         real = experiment([tables_only(find_paper(key))], mutations // 4, seed)
@@ -159,6 +159,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="same seed, same tables (default 0)")
     parser.add_argument("--mutations", type=int, default=1000, help="how many errors to seed (default 1000)")
     options = parser.parse_args(arguments)
+    if options.seed < 0 or options.mutations < PER_PAPER:
+        parser.error(f"--seed must be at least 0 and --mutations at least {PER_PAPER}")
     print(report(options.seed, options.mutations))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 
 from harness.audit.finding import Finding, Severity
 from harness.audit.rules import TWO_VALUES
@@ -30,7 +31,8 @@ def detect(sheet: Worksheet) -> Iterator[Finding]:
     first: dict[Quantities, Claim] = {}
     for key, claim in _named(sheet.paper):
         earlier = first.setdefault(key, claim)
-        if earlier is claim or same_value(earlier.printed, claim.printed):
+        readings = product((earlier.printed, *earlier.readings), (claim.printed, *claim.readings))
+        if any(same_value(one, other) for one, other in readings):
             continue
         yield Finding(
             rule=TWO_VALUES,

@@ -21,13 +21,16 @@ from harness.claims.model import (
     System,
     Table,
     Transcription,
+    Unprinted,
 )
 from harness.claims.references import NO_NUMBER, read_references
 from harness.claims.relations import read_relations
 from harness.claims.vocabulary import METRICS, UNITS
 from harness.errors import ClaimsError
 
-SECTIONS = ("paper", "sources", "system", "table", "claim", "define", "relation", "reference", "fact", "absent")
+SECTIONS = (
+    "paper", "sources", "system", "table", "claim", "unprinted", "define", "relation", "reference", "fact", "absent",
+)  # fmt: skip
 KEYS: Mapping[str, tuple[str, ...]] = {
     "paper": ("key", "title", "authors", "year", "venue", "versions", "url"),
     "system": ("family", "layers", "counterpart"),
@@ -35,6 +38,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "column": ("id", "title", "metric", "unit", "dataset", "protocol", "n", "group"),
     "claim": ("value", "unit", "metric", "system", "section", "quote", "source", "transcription",
               "dataset", "protocol", "n", "readings", "note"),
+    "unprinted": ("system", "metric", "unit", "protocol"),
     "fact": ("id", "section", "value", "quote", "source", "transcription"),
 }  # fmt: skip
 UNREADABLE = "?"
@@ -112,6 +116,7 @@ def examine(path: Path) -> tuple[Paper, list[Problem]]:
             document.complain(("absent", claim_id), "needs a reason in words")
         if claim_id in draft.claims:
             document.complain(("absent", claim_id), "is both absent and a claim")
+    unprinted = _unprinted(draft)
     paper = Paper(
         key=document.text(key, head, "key"),
         title=document.text(key, head, "title"),
@@ -123,12 +128,13 @@ def examine(path: Path) -> tuple[Paper, list[Problem]]:
         path=path,
         tables=draft.tables,
         claims=draft.claims,
-        relations=read_relations(document, draft.claims, draft.place, draft.refused),
+        relations=read_relations(document, draft.claims, unprinted, draft.place, draft.refused),
         references=read_references(document, draft.claims),
         facts=_facts(draft),
         systems=systems,
         sources=draft.sources,
         absent=draft.absent,
+        unprinted=unprinted,
     )
     if paper.key and not SLUG.fullmatch(paper.key):
         document.complain(key, f"the key {paper.key!r} must be lower-case letters, digits, '.', '+', '_' or '-'")
@@ -305,6 +311,26 @@ def _claim(draft: Draft, claim_id: str, table: dict[str, Any]) -> None:
             note=document.text(key, table, "note", ""),
         ),
     )
+
+
+def _unprinted(draft: Draft) -> dict[str, Unprinted]:
+    document = draft.document
+    found: dict[str, Unprinted] = {}
+    for name, table in document.entries("unprinted"):
+        key = ("unprinted", name)
+        document.allow(key, table, *KEYS["unprinted"])
+        if not ID.fullmatch(name) or "*" in name:
+            document.complain(key, f"the id {name!r} must read like built/drn-a-18/receptive-field")
+        if name in draft.claims:
+            document.complain(key, f"{name!r} is a claim, so the paper prints it")
+        found[name] = Unprinted(
+            name,
+            document.text(key, table, "system"),
+            document.choice(key, document.text(key, table, "metric"), METRICS, "metric"),
+            document.choice(key, document.text(key, table, "unit"), UNITS, "unit"),
+            document.optional(key, table, "protocol"),
+        )
+    return found
 
 
 def _facts(draft: Draft) -> tuple[Fact, ...]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 
+from harness.claims.expressions import Ids
 from harness.claims.printed import Printed
 from harness.claims.vocabulary import METRICS, Direction, Metric
 
@@ -64,6 +66,29 @@ class Claim:
     @property
     def better(self) -> Direction | None:
         return self.definition.better
+
+
+@dataclass(frozen=True, slots=True)
+class Unprinted:
+    """A quantity the prose speaks of without a number, so that a statement about it can be measured.
+
+    Has what a measurement needs to know of a :class:`Claim`.
+    """
+
+    id: str
+    system: str
+    metric: str
+    unit: str
+    protocol: str | None = None
+    column: str | None = None
+
+    @property
+    def definition(self) -> Metric:
+        return METRICS[self.metric]
+
+
+Operand = Claim | Unprinted
+"""What the direction of a relation is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +228,17 @@ class Paper:
     systems: Mapping[str, System]
     sources: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
+    unprinted: Mapping[str, Unprinted] = field(default_factory=dict)
+
+    @cached_property
+    def operands(self) -> Mapping[str, Operand]:
+        """Everything a direction may compare, by id."""
+        return {**self.claims, **self.unprinted}
+
+    @cached_property
+    def ids(self) -> Ids:
+        """The ids of the operands, ready for patterns."""
+        return Ids(self.operands)
 
     def full_id(self, claim_id: str) -> str:
         """Return the address that is unique across papers: ``drn/t1/drn-c-26/top1-1crop``."""

@@ -9,33 +9,37 @@ from itertools import product
 from typing import Any
 
 from harness.claims.document import Document, did_you_mean
-from harness.claims.expressions import ID, ExpressionError, Node, names, parse, resolve
+from harness.claims.expressions import ID, ExpressionError, Ids, Node, names, parse, resolve
 from harness.claims.locate import Key
 from harness.claims.model import Claim, Paper, Place, Relation
 from harness.claims.vocabulary import UNITS
 
 OPERATORS = ("=", "~", "<", "<=", ">", ">=")
-COMPARISON = re.compile(r"(?P<left>.+?)\s(?P<op><=|>=|<|>)\s(?P<right>.+)")
+COMPARISON = re.compile(r"(?P<left>.+?)\s(?P<op><=|>=|<|>|=)\s(?P<right>.+)")
 PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 KEYS = (
     "id", "section", "quote", "left", "op", "right", "unit", "universal", "cases", "across", "margin",
     "margin_reason", "significant", "direction", "conclusion", "note", "unchecked", "source", "transcription",
 )  # fmt: skip
-ARITHMETIC = ("left", "op", "right", "unit", "cases", "across", "margin", "margin_reason", "significant")
+ARITHMETIC = ("left", "op", "right", "unit", "margin", "margin_reason", "significant")
 
 
 def read_relations(
     document: Document,
     claims: Mapping[str, Claim],
+    unprinted: Collection[str],
     place_of: Callable[[Key, Mapping[str, Any]], Place],
     refused: Collection[str] = (),
 ) -> tuple[Relation, ...]:
     """Read every ``[[relation]]``, expand its cases, and check each expression against the known ids.
 
-    ``refused`` are ids that a complaint already speaks of: a relation over them is no second mistake.
+    Args:
+        unprinted: Ids that only a direction may name.
+        refused: Ids that a complaint already speaks of: a relation over them is no second mistake.
     """
     definitions, broken = _definitions(document, [*claims, *refused])
-    known = dict.fromkeys([*claims, *sorted(refused), *broken])
+    known = Ids([*claims, *sorted(refused), *broken])
+    measurable = Ids([*known, *unprinted])
     relations: list[Relation] = []
     seen: set[str] = set()
     for key, table in document.elements("relation"):
@@ -45,22 +49,19 @@ def read_relations(
             document.complain(key, f"duplicate id {statement!r}")
         seen.add(statement)
         place = place_of(key, table)
-        if "unchecked" in table:
-            relations.append(_unchecked(document, key, table, statement, place))
-            _check(document, key, relations[-1], known, definitions)
-            continue
+        read = _unchecked if "unchecked" in table else _relation
         cases = _cases(document, key, table)
         for number, case in enumerate(cases, start=1):
             relation_id = f"{statement}#{number}" if len(cases) > 1 else statement
-            relations.append(_relation(document, key, table, relation_id, case, place))
-            _check(document, key, relations[-1], known, definitions)
+            relations.append(read(document, key, table, relation_id, case, place))
+            _check(document, key, relations[-1], known, measurable, definitions)
     texts = {name: str(text) for name, text in document.section("define").items()}
     return tuple(_inlined(relation, texts) for relation in relations)
 
 
 def resolved(text: str, paper: Paper) -> Node:
-    """Parse one side of a relation of a loaded paper; patterns become the ids they match."""
-    return resolve(parse(text), paper.claims, {})
+    """Parse one side of a relation or direction of a loaded paper; patterns become the ids they match."""
+    return resolve(parse(text), paper.ids, {})
 
 
 def operands(relation: Relation, paper: Paper) -> tuple[str, ...]:
@@ -138,13 +139,7 @@ def _relation(
     case: dict[str, str],
     place: Place,
 ) -> Relation:
-    def filled(name: str, default: str | None = None) -> str:
-        text = document.text(key, table, name, default)
-        missing = [word for word in PLACEHOLDER.findall(text) if word not in case]
-        if missing:
-            document.complain(key, f"{name!r} uses {{{missing[0]}}}, which no case gives")
-        return PLACEHOLDER.sub(lambda m: case.get(m.group(1), m.group(0)), text)
-
+    filled = _filler(document, key, table, case)
     op = document.choice(key, document.text(key, table, "op"), dict.fromkeys(OPERATORS), "operator")
     margin = document.printed(key, table["margin"]) if "margin" in table else None
     if op == "~" and (margin is None or not table.get("margin_reason")):
@@ -170,21 +165,43 @@ def _relation(
     )
 
 
-def _unchecked(document: Document, key: Key, table: Mapping[str, Any], statement: str, place: Place) -> Relation:
+def _filler(document: Document, key: Key, table: Mapping[str, Any], case: Mapping[str, str]) -> Callable[..., str]:
+    """Return a function from a key of ``table`` to its text, with the words of the case put in."""
+
+    def filled(name: str, default: str | None = None) -> str:
+        text = document.text(key, table, name, default)
+        missing = [word for word in PLACEHOLDER.findall(text) if word not in case]
+        if missing:
+            document.complain(key, f"{name!r} uses {{{missing[0]}}}, which no case gives")
+        return PLACEHOLDER.sub(lambda m: case.get(m.group(1), m.group(0)), text)
+
+    return filled
+
+
+def _unchecked(
+    document: Document,
+    key: Key,
+    table: Mapping[str, Any],
+    relation_id: str,
+    case: dict[str, str],
+    place: Place,
+) -> Relation:
+    filled = _filler(document, key, table, case)
     checked = ", ".join(repr(name) for name in ARITHMETIC if name in table)
     if checked:
         document.complain(key, f"'unchecked' beside {checked}: a statement is checked by arithmetic or it is not")
     return Relation(
-        id=statement,
-        statement=statement,
+        id=relation_id,
+        statement=document.text(key, table, "id"),
         quote=document.text(key, table, "quote"),
         left="",
         op="",
         right="",
         unit="1",
         place=place,
-        direction=document.optional(key, table, "direction"),
-        conclusion=document.text(key, table, "conclusion", ""),
+        universal=document.optional(key, table, "universal"),
+        direction=filled("direction") if "direction" in table else None,
+        conclusion=filled("conclusion", ""),
         note=document.text(key, table, "note", ""),
         unchecked=document.text(key, table, "unchecked"),
     )
@@ -195,17 +212,19 @@ def _check(
     key: Key,
     relation: Relation,
     claims: Collection[str],
+    measurable: Collection[str],
     definitions: Mapping[str, Node],
 ) -> None:
     where = f"relation {relation.id}"
     for name, text in _sides(relation):
         if PLACEHOLDER.search(text):
             continue
+        known = measurable if name == "direction" else claims
         try:
             for side in comparison(text)[::2] if name == "direction" else (text,):
-                resolve(parse(side), claims, definitions)
+                resolve(parse(side), known, definitions)
         except ExpressionError as error:
-            hint = _hint(error, [*claims, *definitions])
+            hint = _hint(error, [*known, *definitions])
             document.complain(key, f"{name}: {error}{hint}", where=where)
 
 

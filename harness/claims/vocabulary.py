@@ -65,6 +65,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "output-stride": Metric("output stride", Quantity.SETTING),
         "receptive-field": Metric("receptive field", Quantity.SETTING),
         "dilation": Metric("dilation", Quantity.SETTING),
+        "gridding": Metric("gridding", Quantity.SETTING, "lower"),
         "threshold": Metric("threshold", Quantity.SETTING),
         "setting": Metric("setting", Quantity.SETTING),
         "difference": Metric("difference", Quantity.DIFFERENCE),

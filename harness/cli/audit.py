@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.argument("papers", nargs=-1, metavar="PAPER...", required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--sarif", type=click.Path(path_type=Path, dir_okay=False), help="Also write SARIF 2.1.0 to this file.")
-@click.option("--relations", "every_relation", is_flag=True, help="List every relation, not only those that do not hold.")
+@click.option(
+    "--relations", "every_relation", is_flag=True, help="List every relation, not only those that do not hold."
+)
 def audit(papers: tuple[str, ...], as_json: bool, sarif: Path | None, every_relation: bool) -> None:
     """Recompute what each PAPER says about its numbers from the printed digits.
 
@@ -67,6 +69,8 @@ def _print_audit(done: Audit, comparison: Comparison, every_relation: bool) -> N
     if done.findings:
         print_table("Findings", *finding_rows(done))
     for finding in comparison.fresh:
-        click.echo(f"new, not reviewed: {finding.fingerprint} {finding.rule.id} {finding.claims[0] if finding.claims else ''}")
+        click.echo(
+            f"new, not reviewed: {finding.fingerprint} {finding.rule.id} {finding.claims[0] if finding.claims else ''}"
+        )
     for review in comparison.vanished:
         click.echo(f"reviewed on {review.date}, and no longer found: {review.fingerprint} {review.rule}")

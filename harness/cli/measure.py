@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import place_options, run_options
+from harness.cli.options import ledger_option, reports_option, run_options
 
 if TYPE_CHECKING:
     from harness.experiment import Options
     from harness.runner.plan import Gap, Plan
-    from harness.runner.prepare import Job
     from harness.runner.run import Summary
 
 
 @click.command()
 @click.argument("paper")
 @run_options
-@place_options
+@ledger_option
 @click.option("--again", is_flag=True, help="Plan to measure what is recorded, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan(
@@ -31,7 +30,6 @@ def plan(
     only: tuple[str, ...],
     toy: bool,
     ledger: Path,
-    reports: Path,
     again: bool,
     as_json: bool,
 ) -> None:
@@ -58,7 +56,8 @@ def plan(
 @click.argument("papers", nargs=-1, metavar="PAPER...")
 @click.option("--all", "every", is_flag=True, help="Run every paper.")
 @run_options
-@place_options
+@ledger_option
+@reports_option
 @click.option("--again", is_flag=True, help="Measure here even what the ledger holds; an interrupted round resumes.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON at the end.")
 def run(
@@ -114,7 +113,7 @@ def _run_one(
         for sentence in job.sentences:
             tell(sentence)
         summary = measure(job, ledger=store, tell=tell, progress=report)
-    results, page = render_paper(paper, store, reports, job.experiments)
+    results, page = render_paper(paper, store, reports, job.options)
     if not quiet:
         _say_repeats(summary)
         say_results(results, page)
@@ -134,7 +133,7 @@ def _say_repeats(summary: Summary) -> None:
 
 def _print_plan(made: Plan) -> None:
     from harness.cli.console import print_table
-    from harness.runner.wording import duration
+    from harness.durations import duration
 
     rows = [
         (
@@ -155,7 +154,9 @@ def _print_plan(made: Plan) -> None:
         click.echo(f"How long these take is not known, and not counted: {', '.join(made.unknown)}.")
     for sentence in made.sentences:
         click.echo(sentence)
-    click.echo(f"\nIt gives a verdict on {len(made.claims)} claims and on the direction of {len(made.relations)} relations.")
+    click.echo(
+        f"\nIt gives a verdict on {len(made.claims)} claims and on the direction of {len(made.relations)} relations."
+    )
     _print_gaps("Claims it gives no verdict on", made.missing_claims)
     _print_gaps("Relations it gives no verdict on", made.missing_relations)
 
@@ -164,5 +165,7 @@ def _print_gaps(title: str, gaps: tuple[Gap, ...]) -> None:
     from harness.cli.console import print_table
 
     if gaps:
-        rows = [(str(len(gap.ids)), gap.reason, gap.command or "no command of this version", gap.ids[0]) for gap in gaps]
+        rows = [
+            (str(len(gap.ids)), gap.reason, gap.command or "no command of this version", gap.ids[0]) for gap in gaps
+        ]
         print_table(title, ("how many", "what is missing", "command", "for example"), rows)

@@ -33,25 +33,27 @@ def run_options(command: F) -> F:
     """Add what ``plan`` and ``run`` have in common."""
     for option in reversed(
         (
-            click.option("--data", type=FOLDER, help="A folder with real images (an Imagenette folder, or its parent)."),
+            click.option(
+                "--data", type=FOLDER, help="A folder with real images (an Imagenette folder, or its parent)."
+            ),
             click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
-            click.option("--budget", type=Duration(), help="Fit the run into a time such as 5m by fewer seeds and epochs."),
+            click.option(
+                "--budget", type=Duration(), help="Fit the run into a time such as 5m by fewer seeds and epochs."
+            ),
             click.option("--seeds", type=int, help="How many seeds; each experiment has its own default."),
             click.option("--only", multiple=True, help="A system or an experiment; may be repeated."),
-            click.option("--toy", is_flag=True, help="A few steps at the smallest size: tests the path, never a result."),
+            click.option(
+                "--toy", is_flag=True, help="A few steps at the smallest size: tests the path, never a result."
+            ),
         )
     ):
         command = option(command)
     return command
 
 
-def place_options(command: F) -> F:
-    """Add where the ledger and the reports are."""
-    for option in reversed(
-        (
-            click.option("--ledger", type=FOLDER, default=Path("reports/ledger"), show_default=True, help="The ledger."),
-            click.option("--reports", type=FOLDER, default=Path("reports"), show_default=True, help="Where reports go."),
-        )
-    ):
-        command = option(command)
-    return command
+ledger_option = click.option(
+    "--ledger", type=FOLDER, default=Path("reports/ledger"), show_default=True, help="Where records are kept."
+)
+reports_option = click.option(
+    "--reports", type=FOLDER, default=Path("reports"), show_default=True, help="Where pages are written."
+)

@@ -91,7 +91,7 @@ def train(
     """Train ``model`` in place, or go on from the checkpoint at ``path``.
 
     Args:
-        model: In channels-last order, on the device of the examples.
+        model: On the device of the examples, in its :func:`~harness.engine.images.layout`.
         examples: All training images.
         loss: Of one batch.
         training: The settings.

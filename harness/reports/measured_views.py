@@ -10,7 +10,7 @@ from markupsafe import Markup
 from harness.claims.model import Paper
 from harness.ledger.record import Data
 from harness.reports.claim_views import ClaimView
-from harness.reports.numbers import Shown
+from harness.reports.numbers import UNIT_NAMES, Shown
 from harness.reports.plots.tracks import Lane, axis, key, scale_over, track
 from harness.reports.relation_views import Statement
 from harness.reports.values import STRENGTH, Value, system_order, value_of
@@ -68,12 +68,16 @@ class ClassTable:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentView:
-    """Everything one experiment measured."""
+    """Everything one experiment measured.
+
+    Attributes:
+        uneven: The seeds of each system, where they are not the same; empty where they are.
+    """
 
     key: str
     evidence: Evidence
     data: tuple[Data, ...]
-    seeds: int
+    uneven: str
     metrics: tuple[MetricTable, ...]
     exact: ExactTable | None
     classes: ClassTable | None
@@ -165,11 +169,18 @@ def _experiment(name: str, measurements: list[Measurement], results: Results) ->
         key=name,
         evidence=evidence,
         data=tuple(data[digest] for digest in sorted(data)),
-        seeds=len({seed for m in measurements for seed in m.seeds}),
+        uneven=_uneven(measurements),
         metrics=tuple(tables),
         exact=_exact_table(exact, results.paper) if exact else None,
         classes=_class_table([m for m in measurements if m.label], results.paper),
     )
+
+
+def _uneven(measurements: Sequence[Measurement]) -> str:
+    seeds = {m.system: m.seeds for m in measurements if m.seeds}
+    if len(set(seeds.values())) < 2:
+        return ""
+    return "; ".join(f"{system}: {', '.join(map(str, own))}" for system, own in seeds.items())
 
 
 def _metrics(measurements: Iterable[Measurement]) -> tuple[str, ...]:
@@ -194,7 +205,12 @@ def _exact_table(measurements: list[Measurement], paper: Paper) -> ExactTable:
     found = {(m.system, m.metric): value_of(m) for m in measurements}
     systems = system_order((m.system for m in measurements), paper)
     rows = tuple((system, tuple(found.get((system, metric)) for metric in columns)) for system in systems)
-    return ExactTable(tuple(metric_title(metric) for metric in columns), rows)
+    units = {m.metric: UNIT_NAMES.get(m.unit, m.unit) for m in measurements}
+    return ExactTable(tuple(_headed(metric_title(metric), units[metric]) for metric in columns), rows)
+
+
+def _headed(title: str, unit: str) -> str:
+    return f"{title} ({unit})" if unit not in ("", title) else title
 
 
 def _class_table(measurements: list[Measurement], paper: Paper) -> ClassTable | None:
@@ -254,8 +270,7 @@ def _from_statements(statements: Sequence[Statement]) -> Iterable[_Point]:
             for found in case.measured:
                 d, verdict = found.lead, found.verdict
                 if d is not None and verdict.evidence is not None:
-                    anchor = case.anchor or statement.id
                     yield _Point(
-                        verdict.experiment, verdict.evidence, d.unit, False, case.direction, anchor,
+                        verdict.experiment, verdict.evidence, d.unit, False, case.direction, case.anchor,
                         d.value, d.low, d.high, d.shown, found.mark,
                     )  # fmt: skip

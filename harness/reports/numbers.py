@@ -18,6 +18,7 @@ from harness.claims.vocabulary import UNITS
 MINUS = "\N{MINUS SIGN}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
 MOST_DECIMALS = 12
+WHOLE = 1e15
 UNIT_NAMES = {"1": "", "x": "\N{MULTIPLICATION SIGN}", "fraction": ""}
 
 
@@ -68,8 +69,8 @@ def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
 
 
 def exact(value: float, *, signed: bool = False) -> str:
-    """Write a value that has no uncertainty, to twelve significant digits."""
-    text = f"{value:.12g}"
+    """Write a value that has no uncertainty: a whole number in full, others to eight significant digits."""
+    text = f"{value:.0f}" if float(value).is_integer() and abs(value) < WHOLE else f"{value:.8g}"
     if "e" in text:
         return text.replace("-", MINUS)
     return fixed(float(text), len(text.partition(".")[2]), signed=signed)

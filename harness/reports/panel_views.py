@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -132,7 +133,7 @@ def _view(sources: list[_Source], images: ImagesOf | None) -> PanelView:
     if backdrop is None and images is not None:
         backdrop = images(first.record, index)
     peak = max(float(np.nanmax(source.arrays["panel_maps"][:rows], initial=0.0)) for source in sources)
-    top = 1.0 if 0.0 < peak <= 1.0 else peak or 1.0
+    top = _rounded_up(peak)
     return PanelView(
         experiment=first.record.experiment,
         evidence=first.record.evidence,
@@ -200,6 +201,14 @@ def _labels(sources: list[_Source], index: NDArray[np.int32]) -> Gallery | None:
     )
     heads = ("Truth", *(source.record.system for source in sources))
     return Gallery(heads, tuple(int(i) for i in index), tuple(rows), legend)
+
+
+def _rounded_up(peak: float) -> float:
+    """Return the next number of two significant digits, so that a legend can print it; 1 if nothing is above 0."""
+    if not peak > 0:
+        return 1.0
+    exponent = math.floor(math.log10(peak)) - 1
+    return float(f"{math.ceil(peak / 10.0**exponent - 1e-9) * 10.0**exponent:.2g}")
 
 
 def _frame(source: _Source, image: Pixels | None) -> tuple[int, int]:

@@ -41,7 +41,7 @@ class Case:
     """One case of a statement.
 
     Attributes:
-        anchor: Empty where the statement has one case, whose anchor it then is.
+        anchor: Of the case; of the statement where the statement is this case alone.
         recomputed: What each side can be; empty if nothing could be computed.
         direction: What a measurement can support or contradict, in words; empty if none can.
     """
@@ -70,6 +70,10 @@ class Statement:
     findings: tuple[Finding, ...]
 
     @property
+    def anchor(self) -> str:
+        return anchor_of(self.id)
+
+    @property
     def first(self) -> Relation:
         return self.cases[0].relation
 
@@ -96,6 +100,11 @@ class Statement:
         return " ".join(found) or "not-measured"
 
 
+def anchor_of(id: str) -> str:
+    """Return where a statement or a case stands on the page; no other anchor begins with ``says/``."""
+    return f"says/{'-'.join(id.split())}"
+
+
 def statements(results: Results) -> tuple[Statement, ...]:
     """Return every statement in file order."""
     grouped: dict[str, list[RelationRow]] = {}
@@ -120,7 +129,7 @@ def _case(row: RelationRow, paper: Paper) -> Case:
     )
     return Case(
         row=row,
-        anchor="" if relation.id == relation.statement else relation.id,
+        anchor=anchor_of(relation.id),
         text="" if relation.unchecked is not None else statement_text(relation, paper),
         recomputed=_recomputed(row.arithmetic),
         mark=OUTCOMES[row.arithmetic.outcome],

@@ -17,13 +17,14 @@ from markupsafe import Markup
 
 from harness.audit.wording import span
 from harness.claims.document import slug
+from harness.durations import duration
 from harness.files import write_atomically
 from harness.ledger.record import Code, Record
 from harness.ledger.record import Environment as Machine
 from harness.reports import words
 from harness.reports.claim_views import ClaimView, claim_views, grids
 from harness.reports.measured_views import experiments, forests
-from harness.reports.numbers import UNIT_NAMES, exact, grouped, with_unit
+from harness.reports.numbers import UNIT_NAMES, exact, fixed, grouped, with_unit
 from harness.reports.panel_views import ArraysOf, ImagesOf, panel_views
 from harness.reports.plots.panels import heat_gradient
 from harness.reports.reference_views import source_tables
@@ -60,6 +61,10 @@ class Need:
     command: str
     claims: tuple[tuple[str, str], ...]
     directions: tuple[tuple[str, str], ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.claims) + len(self.directions)
 
 
 def render(results: Results, arrays: ArraysOf, out_dir: Path, images: ImagesOf | None = None) -> Path:
@@ -122,8 +127,9 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
             panels=panels,
             claim_name=lambda id: claim_name(id, paper),
             linked=lambda text: linked(text, paper, anchors),
-            relation_anchor=anchors.get,
+            relation_anchor=lambda id: anchors.get(id, "relations"),
             missing=needs,
+            waiting=[need for need in needs if need.command],
             needed={anchor: need.anchor for need in needs for _, anchor in (*need.claims, *need.directions)},
             absent=paper.absent,
             deviations=results.deviations,
@@ -178,22 +184,10 @@ def _environment() -> Environment:
     return environment
 
 
-def duration(seconds: float) -> str:
-    """Write a duration for a reader: ``0.8 s``, ``44 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def _relation_anchors(prose: Sequence[Statement]) -> dict[str, str]:
     """Map the id of each relation, and of each statement, to the anchor it has on the page."""
-    anchors = {statement.id: statement.id for statement in prose}
-    anchors.update((case.relation.id, case.anchor or statement.id) for statement in prose for case in statement.cases)
+    anchors = {statement.id: statement.anchor for statement in prose}
+    anchors.update((case.relation.id, case.anchor) for statement in prose for case in statement.cases)
     return anchors
 
 
@@ -214,7 +208,7 @@ def _seed_values(value: Value) -> str:
     """Write the estimate of each seed with the decimals of the whole."""
     m = value.measurement
     decimals = len(value.shown.estimate.partition(".")[2])
-    return ", ".join(f"{seed}: {number:.{decimals}f}" for seed, number in zip(m.seeds, m.per_seed, strict=True))
+    return ", ".join(f"{seed}: {fixed(number, decimals)}" for seed, number in zip(m.seeds, m.per_seed, strict=True))
 
 
 def _needs(claims: Sequence[ClaimView], prose: Sequence[Statement]) -> tuple[Need, ...]:
@@ -228,7 +222,7 @@ def _needs(claims: Sequence[ClaimView], prose: Sequence[Statement]) -> tuple[Nee
         for case in statement.cases:
             if case.direction and not case.measured:
                 lists = waiting.setdefault((case.row.missing, case.row.command), ([], []))
-                lists[1].append((case.direction, case.anchor or statement.id))
+                lists[1].append((case.direction, case.anchor))
     ordered = sorted(waiting.items(), key=lambda item: (not item[0][1], [-len(own) for own in item[1]]))
     return tuple(
         Need(f"need-{place}", *key, tuple(own), tuple(directions))

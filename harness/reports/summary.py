@@ -223,11 +223,10 @@ def _fails(claims: Sequence[ClaimView], prose: Sequence[Statement], audit: Audit
     ]
     for statement in prose:
         for case in statement.cases:
-            anchor = case.anchor or statement.id
             if case.mark.tone == "bad":
-                items.append(Item(f"“{statement.quote}”: {case.text}", anchor))
+                items.append(Item(f"“{statement.quote}”: {case.text}", case.anchor))
             items.extend(
-                Item(f"{case.direction}: contradicted in {found.verdict.experiment}", anchor, found.synthetic)
+                Item(f"{case.direction}: contradicted in {found.verdict.experiment}", case.anchor, found.synthetic)
                 for found in case.measured
                 if found.mark.tone == "bad"
             )

@@ -33,6 +33,7 @@ COMPARE: Mapping[str, Callable[[Fraction, Fraction], bool]] = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
+    "=": operator.eq,
 }
 
 Sides = tuple[Node, Node]
@@ -40,7 +41,7 @@ Operands = Mapping[str, Mapping[Seed, Score]]
 
 
 def compared(relation: Relation, paper: Paper) -> tuple[str, ...]:
-    """Return the ids of the claims in a relation's direction, each once; none if it has no direction."""
+    """Return the ids of what a relation's direction compares, each once; none if it has no direction."""
     if relation.direction is None:
         return ()
     left, _, right = parts_of(relation.direction)
@@ -55,15 +56,15 @@ def judge(relation: Relation, paper: Paper, cohort: Cohort) -> Verdict | None:
     images are resampled apart.
 
     Returns:
-        None if the direction has an operand the cohort has not measured for a common seed, or its evidence is of a kind
-        that judges claims, not relations.
+        None if the direction has an operand the cohort has not measured for a common seed, its evidence is of a kind
+        that judges claims, not relations, or it asks for equality and the evidence is not exact.
     """
     ids = compared(relation, paper)
     if relation.direction is None or not ids:
         return None
     operands: dict[str, Mapping[Seed, Score]] = {}
     for claim_id in ids:
-        found = beside(cohort, paper.claims[claim_id])
+        found = beside(cohort, paper.operands[claim_id])
         if found is None:
             return None
         operands[claim_id] = found.scores
@@ -72,14 +73,14 @@ def judge(relation: Relation, paper: Paper, cohort: Cohort) -> Verdict | None:
     if cohort.evidence is Evidence.EXACT:
         return _derived(sides, op, operands, paper, cohort)
     seeds = sorted(set.intersection(*(set(by_seed) for by_seed in operands.values())))
-    if not seeds or Word.SUPPORTS not in WORDS[cohort.evidence]:
+    if not seeds or op == "=" or Word.SUPPORTS not in WORDS[cohort.evidence]:
         return None
     return _measured(sides, op, {k: {s: v[s] for s in seeds} for k, v in operands.items()}, paper, cohort)
 
 
 def _derived(sides: Sides, op: str, operands: Operands, paper: Paper, cohort: Cohort) -> Verdict | None:
     def value(claim_id: str) -> Fraction:
-        claim = paper.claims[claim_id]
+        claim = paper.operands[claim_id]
         derived = next(iter(operands[claim_id].values())).value
         return Fraction(derived) * conversion(metric_of(claim), claim)
 
@@ -92,7 +93,7 @@ def _derived(sides: Sides, op: str, operands: Operands, paper: Paper, cohort: Co
 
 
 def _measured(sides: Sides, op: str, operands: Operands, paper: Paper, cohort: Cohort) -> Verdict:
-    factors = {k: float(conversion(metric_of(paper.claims[k]), paper.claims[k])) for k in operands}
+    factors = {k: float(conversion(metric_of(paper.operands[k]), paper.operands[k])) for k in operands}
     unit = _unit(sides, operands, paper)
 
     def scores(claim_id: str) -> Floats:
@@ -134,7 +135,7 @@ def _unit(sides: Sides, operands: Operands, paper: Paper) -> str:
     """Return the unit of a difference of the sides; empty if they multiply or divide."""
     if any(_is_product(side) for side in sides):
         return ""
-    units = {paper.claims[claim_id].unit for claim_id in operands}
+    units = {paper.operands[claim_id].unit for claim_id in operands}
     return "pp" if units == {"%"} else " and ".join(sorted(units))
 
 

@@ -127,7 +127,7 @@ def _verdict(claim: Claim, found: Beside) -> Verdict:
     key, unit = cohort.experiment.key, "pp" if claim.unit == "%" else claim.unit
     if cohort.evidence is Evidence.EXACT:
         value = Fraction(next(iter(found.scores.values())).value) * factor
-        word, reason = exact(value, claim.printed, claim.unit)
+        word, reason = exact(value, claim.printed, claim.unit, claim.readings)
         return Verdict(word, Evidence.EXACT, key, reason, float(value - claim.printed.value), unit=unit)
     if cohort.evidence is Evidence.TIMING:
         word, reason = absolute_timing(cohort.any_record.environment.device)

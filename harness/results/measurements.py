@@ -13,8 +13,7 @@ from harness.claims.model import Claim
 from harness.results.cohort import Cohort, Score, Seed
 from harness.results.model import Measurement
 from harness.results.reach import conversion
-from harness.results.scores import Mean, Metric, Pooled, images
-from harness.results.scores import score as evaluated
+from harness.results.scores import Mean, Metric, Pooled, images, score
 from harness.statistics.evidence import Evidence
 from harness.statistics.intervals import (
     Estimate,
@@ -38,10 +37,10 @@ def measurements(cohort: Cohort) -> tuple[Measurement, ...]:
 
 def _measurement(cohort: Cohort, system: str, metric: Metric) -> Measurement:
     by_seed = cohort.scores[system, metric]
+    seeds, per_seed = tuple(by_seed), tuple(one.value for one in by_seed.values())
     if cohort.evidence is Evidence.EXACT:
-        by_seed = dict(list(by_seed.items())[:1])
+        by_seed, seeds, per_seed = dict([next(iter(by_seed.items()))]), (), ()
     estimate = estimated(by_seed, metric)
-    derived = cohort.evidence is Evidence.EXACT
     return Measurement(
         experiment=cohort.experiment.key,
         evidence=cohort.evidence,
@@ -51,10 +50,10 @@ def _measurement(cohort: Cohort, system: str, metric: Metric) -> Measurement:
         estimate=estimate.value,
         low=estimate.low,
         high=estimate.high,
-        seeds=() if derived else tuple(by_seed),
-        per_seed=() if derived else tuple(score.value for score in by_seed.values()),
+        seeds=seeds,
+        per_seed=per_seed,
         n=estimate.images,
-        records=tuple(score.digest for score in by_seed.values()),
+        records=tuple(one.digest for one in by_seed.values()),
         label=metric.label,
     )
 
@@ -68,13 +67,13 @@ def estimated(by_seed: Mapping[Seed, Score], metric: Metric) -> Estimate:
     scores = list(by_seed.values())
     if len(scores) == 1 and scores[0].resampled is not None:
         return _from_one_seed(scores[0], scores[0].resampled)
-    count = min(images(score.sample) for score in scores)
-    drawn = [score.resampled for score in scores if score.resampled is not None]
+    count = min(images(one.sample) for one in scores)
+    drawn = [one.resampled for one in scores if one.resampled is not None]
     error = standard_error(np.mean(drawn, axis=0), count) if drawn else 0.0
     first = scores[0].sample
     if isinstance(first, Mean) and first.proportion:
         error = hypot(error, first.scale * _resolution(count))
-    estimate = seeds_and_images([score.value for score in scores], error, count)
+    estimate = seeds_and_images([one.value for one in scores], error, count)
     if metric.unit != "%":
         return estimate
     return replace(estimate, low=max(estimate.low, 0.0), high=min(estimate.high, 100.0))
@@ -106,14 +105,13 @@ def _resolution(count: int) -> float:
     return critical(0.95) / (2 * count)
 
 
-def _from_one_seed(score: Score, drawn: Floats) -> Estimate:
-    sample, count = score.sample, images(score.sample)
-    error = standard_error(drawn, count)
+def _from_one_seed(only: Score, drawn: Floats) -> Estimate:
+    sample, count = only.sample, images(only.sample)
     if isinstance(sample, Mean) and sample.proportion:
         low, high = (sample.scale * bound for bound in wilson(round(float(sample.values.sum())), count))
     elif isinstance(sample, Pooled):
-        left_out = jackknife(lambda weights: evaluated(sample, weights)[:, score.column], count)
-        low, high = bca(score.value, drawn, left_out)
+        left_out = jackknife(lambda weights: score(sample, weights)[:, only.column], count)
+        low, high = bca(only.value, drawn, left_out)
     else:
         low, high = percentile(drawn)
-    return Estimate(score.value, low, high, 1, None, error, count)
+    return Estimate(only.value, low, high, 1, None, standard_error(drawn, count), count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from harness.claims.model import Claim, Paper, Relation
+from harness.claims.model import Claim, Operand, Paper, Relation
 from harness.claims.vocabulary import Quantity
 from harness.experiment import Experiment
 from harness.results.directions import compared
@@ -34,12 +34,12 @@ def missing_claim(claim: Claim, experiments: Sequence[Experiment]) -> Missing:
         case Quantity.DIFFERENCE | Quantity.RATIO:
             return Missing("Follows from other numbers, and no statement settles it by arithmetic.")
         case Quantity.COUNT | Quantity.SETTING:
-            return Missing(f"No experiment of this version derives the {claim.definition.title} of {_subject(claim)}.")
+            return Missing(f"No experiment of this version derives it ({claim.definition.title}: {_subject(claim)}).")
 
 
 def missing_relation(relation: Relation, paper: Paper, experiments: Sequence[Experiment]) -> Missing:
     """Say what a measured verdict on a relation's direction would take; empty if it has no direction."""
-    claims = [paper.claims[claim_id] for claim_id in compared(relation, paper)]
+    claims = [paper.operands[id] for id in compared(relation, paper)]
     if not claims:
         return Missing("")
     for experiment in experiments:
@@ -73,10 +73,10 @@ def _instead(reaching: Sequence[Experiment]) -> str:
     return f"The same quantity on other data: {titles}."
 
 
-def _quantity(claim: Claim) -> str:
+def _quantity(claim: Operand) -> str:
     protocol = f", {claim.protocol}" if claim.protocol else ""
     return f"{claim.definition.title} of {_subject(claim)}{protocol}"
 
 
-def _subject(claim: Claim) -> str:
+def _subject(claim: Operand) -> str:
     return claim.system or "what it describes"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from harness.claims.model import Claim
+from harness.claims.model import Operand
 from harness.claims.vocabulary import UNITS
 from harness.errors import ClaimsError
 from harness.experiment import Experiment, Reach
@@ -26,7 +26,7 @@ class Beside:
     scores: Mapping[Seed, Score]
 
 
-def reach_of(experiment: Experiment, claim: Claim) -> Reach | None:
+def reach_of(experiment: Experiment, claim: Operand) -> Reach | None:
     """Return the experiment's reach that the claim's system, metric and protocol match; None if it has none."""
     if claim.system not in experiment.systems:
         return None
@@ -34,20 +34,20 @@ def reach_of(experiment: Experiment, claim: Claim) -> Reach | None:
     return next((reach for reach in experiment.reaches if (reach.metric, reach.protocol) == wanted), None)
 
 
-def metric_of(claim: Claim) -> Metric:
+def metric_of(claim: Operand) -> Metric:
     """Return what would have to be measured."""
     label = (claim.column or "").removeprefix(CLASS_COLUMN) if claim.metric == "iou" else ""
     return Metric(claim.metric, label)
 
 
-def beside(cohort: Cohort, claim: Claim) -> Beside | None:
+def beside(cohort: Cohort, claim: Operand) -> Beside | None:
     """Return what a cohort measured of what the claim is about; None if nothing."""
     reach = reach_of(cohort.experiment, claim)
     scores = cohort.scores.get((claim.system, metric_of(claim)))
     return None if reach is None or scores is None else Beside(cohort, reach, scores)
 
 
-def conversion(metric: Metric, claim: Claim) -> Fraction:
+def conversion(metric: Metric, claim: Operand) -> Fraction:
     """Return how many of the claim's unit one of the metric's unit is.
 
     Raises:

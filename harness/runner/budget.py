@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from harness.durations import duration
 from harness.experiment import Experiment, Factory, Options
-from harness.runner.wording import duration
 
 RESERVE = 0.1
 """Share of the budget kept free, since an estimate is one."""

@@ -50,16 +50,19 @@ def find_device(name: str) -> str:
 
 
 def select(experiments: Sequence[Experiment], only: Sequence[str]) -> tuple[Experiment, ...]:
-    """Keep the experiments and systems that ``only`` names; all of them if it is empty.
+    """Keep the experiments and systems that ``only`` names, all of them if it is empty, and that lack nothing to run.
 
     Keys of experiments choose among experiments, names of systems among systems.
 
     Raises:
-        UsageError: A name is neither, or nothing is left.
+        UsageError: A name is neither, an experiment that is named lacks something, or nothing is left.
     """
     keys = {experiment.key for experiment in experiments}
     systems = {system for experiment in experiments for system in experiment.systems}
     for name in only:
+        lacking = next((e.needs for e in experiments if e.key == name and e.needs), "")
+        if lacking:
+            raise UsageError(f"the experiment {name} needs {lacking}")
         if name not in keys | systems:
             known = sorted(systems) + sorted(keys)
             close = get_close_matches(name, known, n=1)
@@ -70,7 +73,7 @@ def select(experiments: Sequence[Experiment], only: Sequence[str]) -> tuple[Expe
     narrowed = (
         replace(experiment, systems=tuple(system for system in experiment.systems if system in wanted_systems))
         for experiment in experiments
-        if experiment.key in wanted_keys
+        if experiment.key in wanted_keys and not experiment.needs
     )
     kept = tuple(experiment for experiment in narrowed if experiment.systems)
     if experiments and not kept:

@@ -137,7 +137,7 @@ def _on_claim(claim: Claim, experiments: Sequence[Experiment]) -> tuple[str, ...
 
 def _on_relation(relation: Relation, paper: Paper, experiments: Sequence[Experiment]) -> tuple[str, ...]:
     """Return the experiments whose evidence can judge a direction and that measure everything in this one."""
-    claims = [paper.claims[claim_id] for claim_id in compared(relation, paper)]
+    claims = [paper.operands[id] for id in compared(relation, paper)]
     if not claims:
         return ()
     return tuple(

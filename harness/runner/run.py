@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.durations import duration
 from harness.errors import InterruptedRunError, StorageError
 from harness.experiment import Context, Outcome, Progress
 from harness.ledger.record import Evidence, Record
@@ -20,7 +21,6 @@ from harness.runner.environment import environment, same_machine
 from harness.runner.identity import key_of
 from harness.runner.prepare import Job
 from harness.runner.state import STATE, Scratch, State, attempt, discard, hold
-from harness.runner.wording import duration
 from harness.runner.work import Work, unit_of, work_list
 
 Tell = Callable[[str], None]

@@ -10,6 +10,7 @@ minus printed is [a - h, b - l]. A number that is not finite raises ValueError; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -57,7 +58,10 @@ class Span:
             raise ValueError(f"the interval [{self.low}, {self.high}] is turned inside out")
 
     def written(self, unit: str) -> str:
-        return f"{self.value:+.2f} {unit} [{self.low:+.2f}, {self.high:+.2f}]"
+        """Write it for a reader; a ratio, which has no unit, with three digits."""
+        digits = "+.2f" if unit else "+.3g"
+        value, low, high = (format(number, digits) for number in (self.value, self.low, self.high))
+        return f"{value} {unit} [{low}, {high}]" if unit else f"{value} [{low}, {high}]"
 
 
 def measured_minus_printed(measured: Estimate, printed: Interval) -> Span:
@@ -72,12 +76,18 @@ def arithmetic(consistent: bool, reason: str) -> Ruling:
     return _ruling(Evidence.ARITHMETIC, Word.CONSISTENT if consistent else Word.INCONSISTENT, reason)
 
 
-def exact(value: Fraction, printed: Printed, unit: str) -> Ruling:
-    """Compare a derived value, in the claim's unit, with the print: *exact* if it rounds to it (a tie either way)."""
+def exact(value: Fraction, printed: Printed, unit: str, readings: Sequence[Printed] = ()) -> Ruling:
+    """Compare a derived value, in the claim's unit, with the print: *exact* if it rounds to it (a tie either way).
+
+    Args:
+        readings: Other values that an uncertain copy of the print may stand for; the paper is not accused of the copy.
+    """
     written = f"{float(value):.10g} {unit}"
-    if printed.interval.meets(Interval.point(value)):
-        how = "is" if value == printed.value else "rounds to"
-        return _ruling(Evidence.EXACT, Word.EXACT, f"The derived {written} {how} the printed {printed}.")
+    for reading in (printed, *readings):
+        if reading.interval.meets(Interval.point(value)):
+            how = "is" if value == reading.value else "rounds to"
+            what = "the printed" if reading == printed else f"one reading of the uncertain copy {printed}:"
+            return _ruling(Evidence.EXACT, Word.EXACT, f"The derived {written} {how} {what} {reading}.")
     return _ruling(Evidence.EXACT, Word.DIFFERS, f"The derived {written} does not round to the printed {printed}.")
 
 

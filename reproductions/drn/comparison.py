@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from harness.architecture.gridding import map_gridding
 from harness.engine.evaluate import Recognition, label_maps, recognise
-from harness.engine.images import Normalisation
+from harness.engine.images import Normalisation, layout
 from harness.engine.localise import BoxedImages, choose_threshold, cross_fit
 from harness.engine.recipe import Training
 from harness.engine.train import Examples, LogRow, arithmetic, seeded, train
@@ -90,14 +90,14 @@ def _classifier(work: _Work) -> Classifier:
     schedule = recipe.dilation if spec.family == "DRN-A" else None
     with seeded(work.unit.seed):
         model = build(spec, num_classes=classes, width=recipe.width, schedule=schedule)
-    return model.to(memory_format=torch.channels_last).to(work.device)
+    return model.to(memory_format=layout(work.device)).to(work.device)
 
 
 def _segmenter(work: _Work, classifier: Classifier) -> Segmenter:
     """Turn the trained classifier into a segmentation network with a fresh 1x1 classifier."""
     with seeded(work.unit.seed):
         model = Segmenter(classifier, len(work.recipe.classes), work.recipe.upsampling)
-    return model.to(memory_format=torch.channels_last).to(work.device)
+    return model.to(memory_format=layout(work.device)).to(work.device)
 
 
 def _localise(work: _Work, classifier: Classifier, tested: Recognition) -> tuple[Arrays, tuple[float, ...]]:

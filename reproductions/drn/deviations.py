@@ -84,8 +84,9 @@ def _training(recipe: Recipe[Source], full_epochs: int) -> tuple[Deviation, ...]
         paper="SGD, momentum 0.9, weight decay 1e-4, learning rate 0.1 divided by 10 every 30 epochs, 120 epochs; the "
         "batch is not printed (256 in the authors' code)",
         where="Section 5.1",
-        ours=f"the same optimiser; {training.epochs} epochs, batch {training.batch}, learning rate "
-        f"{training.learning_rate:g} (0.1 scaled to the batch) falling along half a cosine, the same for all systems",
+        ours=f"the same optimiser; {training.epochs} epochs, batch {training.batch}, learning rate rising to "
+        f"{training.learning_rate:g} in the first {training.warmup:.0%} of the steps, then falling along half a cosine; "
+        "the same for all systems",
         why="time; with so few epochs a cosine loses less than steps",
         effect="unmeasured; the networks are not trained to convergence, and deeper ones converge later",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.errors import UsageError
 from harness.experiment import Context, Cost, Experiment, Options, Outcome, Progress, Reach, Trade, Unit
 from harness.ledger.record import Data, Deviation
 from harness.statistics.evidence import Evidence
@@ -65,9 +66,13 @@ _LOCALISATION = (Reach("top1-localisation-error"), Reach("top5-localisation-erro
 
 
 def experiments(options: Options) -> tuple[Experiment, ...]:
-    """Declare what these options allow; ``data`` adds the comparison on photographs and is not looked at here."""
-    declared = (_architecture(), _statements(), _scenes(options))
-    return declared if options.data is None else (*declared, _photographs(options, options.data))
+    """Declare all experiments as these options have them; a data folder is not looked at here."""
+    trained = (_scenes(options), _photographs(options))
+    timed = (
+        _timing("latency", "Time for one image", 1, options),
+        _timing("throughput", "Time for a batch", 0, options),
+    )
+    return (_architecture(), _statements(), *trained, *timed)
 
 
 def _architecture() -> Experiment:
@@ -117,15 +122,17 @@ def _scenes(options: Options) -> Experiment:
     )
 
 
-def _photographs(options: Options, folder: Path) -> Experiment:
+def _photographs(options: Options) -> Experiment:
     key, scale = "imagenette", _scale(options)
     recipe, full = recipes.photographs(scale, options.epochs.get(key)), recipes.photographs(scale)
 
-    def pictures() -> Pictures:
-        return photo_pictures(folder, recipe.data, CACHE)
+    def pictures(progress: Progress | None = None) -> Pictures:
+        if options.data is None:
+            raise UsageError("no folder with photographs was given", "Name an Imagenette folder: --data DIR.")
+        return photo_pictures(options.data, recipe.data, CACHE, progress)
 
     def describe(progress: Progress) -> Data:
-        decoded = photo_pictures(folder, recipe.data, CACHE, progress)
+        decoded = pictures(progress)
         boxed = 0 if decoded.boxed is None else len(decoded.boxed.labels)
         note = f"{boxed} images with official boxes, none of them trained on, for localisation"
         return Data("Imagenette", decoded.digest, len(decoded.train.labels), len(decoded.test.labels), note)
@@ -141,6 +148,37 @@ def _photographs(options: Options, folder: Path) -> Experiment:
         pictures=pictures,
         describe=describe,
         command="remeasure run drn --data DIR",
+        needs="" if options.data is not None else "an Imagenette folder: --data DIR",
+    )
+
+
+def _timing(key: str, title: str, batch: int, options: Options) -> Experiment:
+    """Declare what ``benchmarks/test_throughput.py`` measures; ``batch`` 0 means enough to keep the device busy."""
+    cuda = options.device == "cuda"
+
+    def measure(unit: Unit, _context: Context) -> Outcome:
+        raise UsageError(f"{unit.system} is timed together with the other systems, not alone", "Run nox -s bench.")
+
+    return Experiment(
+        key=key,
+        title=title,
+        evidence=Evidence.TIMING,
+        systems=TABLE_1,
+        seeds=(0,),
+        reaches=(),
+        recipe={
+            "batch": batch or (64 if cuda else 4),
+            "image-side": recipes.IMAGE_SIDE,
+            "precision": "bfloat16" if cuda else "float32",
+            "blocks": recipes.TIMING_BLOCKS,
+            "rounds": 20 if cuda else 2,
+            "warm-up": 5 if cuda else 1,
+        },
+        source=(*_MODELS, "harness.engine.throughput"),
+        deviations=(),
+        measure=measure,
+        command="nox -s bench",
+        needs="a session of its own, in which all systems take turns: nox -s bench",
     )
 
 
@@ -185,6 +223,7 @@ def _comparison(
     pictures: Callable[[], Pictures],
     describe: Callable[[Progress], Data],
     command: str,
+    needs: str = "",
 ) -> Experiment:
     def measure(unit: Unit, context: Context) -> Outcome:
         from reproductions.drn.comparison import measure
@@ -212,4 +251,5 @@ def _comparison(
         data=describe,
         cost=cost,
         trade=Trade(epochs, min(FEWEST_EPOCHS, epochs), FEWEST_SEEDS),
+        needs=needs,
     )

@@ -17,11 +17,18 @@ Scale = Literal["toy", "cpu", "gpu"]
 SYSTEMS = ("ResNet-18", "DRN-A-18", "DRN-B-26", "DRN-C-26")
 """The sequence of Figure 3: a residual network, dilated, with layers added, without their skip connections."""
 
-PAPER_RATE, PAPER_BATCH = 0.1, 256
-"""Initial learning rate (Section 5.1) and the batch of the authors' code that it belongs to."""
+RATE = 0.1
+"""Largest learning rate of the classification, the paper's initial one (Section 5.1)."""
+WARMUP = 0.2
+"""Share of the steps in which it rises to that: with small batches and few steps it is too much to begin with."""
+SEGMENTATION_RATE = 0.01
+"""Largest learning rate of the segmentation, from the authors' code."""
 
 IMAGE_SIDE = 224
 """Of the paper's ImageNet crops (Section 5.1), in pixels."""
+
+TIMING_BLOCKS = 5
+"""How often each network is timed, with all the others in between."""
 
 WIDE = 128
 """Pixels a side that give a DRN 16 cells a side, the fewest on which gridding can be measured."""
@@ -103,7 +110,7 @@ def scenes(scale: Scale, epochs: int | None = None) -> Recipe[SceneRecipe]:
         case "toy":
             size, counts, width, training, transfer = 32, (64, 48, 12, 32), 0.125, (2, 16), (1, 16)
         case "cpu":
-            size, counts, width, training, transfer = 48, (3000, 2000, 200, 1000), 0.25, (8, 32), (2, 32)
+            size, counts, width, training, transfer = 48, (3000, 2000, 200, 500), 0.25, (8, 32), (2, 32)
         case "gpu":
             size, counts, width, training, transfer = 128, (50_000, 10_000, 2000, 5000), 1.0, (30, 256), (10, 64)
     train, test, wide, tuning = counts
@@ -112,8 +119,8 @@ def scenes(scale: Scale, epochs: int | None = None) -> Recipe[SceneRecipe]:
         width=width,
         data=SceneRecipe(_spec(size), _wide_spec(size), train, test, wide, tuning),
         classes=("background", *CLASS_NAMES),
-        classification=_training(epochs or training[0], training[1], size),
-        segmentation=_training(*transfer, size),
+        classification=_training(RATE, epochs or training[0], training[1], size),
+        segmentation=_training(SEGMENTATION_RATE, *transfer, size),
     )
 
 
@@ -131,7 +138,7 @@ def photographs(scale: Scale, epochs: int | None = None) -> Recipe[PhotoRecipe]:
         width=width,
         data=data,
         classes=tuple(CLASSES.values()),
-        classification=_training(epochs or training[0], training[1], data.size),
+        classification=_training(RATE, epochs or training[0], training[1], data.size),
     )
 
 
@@ -150,6 +157,6 @@ def _wide_spec(size: int) -> SceneSpec:
     return SceneSpec(size=WIDE, smallest=50 * size // WIDE, largest=100 * size // WIDE, distractors=8, clutter=16)
 
 
-def _training(epochs: int, batch: int, size: int) -> Training:
-    """Paper's rate scaled to the batch (Goyal et al., 2017, Section 2.1), its momentum and weight decay."""
-    return Training(epochs, batch, PAPER_RATE * batch / PAPER_BATCH, shift=size // 12)
+def _training(rate: float, epochs: int, batch: int, size: int) -> Training:
+    """The paper's momentum and weight decay; half a cosine after the warm-up."""
+    return Training(epochs, batch, rate, warmup=WARMUP, momentum=0.9, weight_decay=1e-4, shift=size // 12)

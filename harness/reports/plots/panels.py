@@ -51,7 +51,7 @@ def heat_map(
     coloured = np.stack([np.interp(share, stops, colours[:, channel]) for channel in range(3)], axis=-1)
     if backdrop is not None:
         grey = backdrop.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-        weight = (0.55 + 0.3 * share)[..., None]
+        weight = (0.35 + 0.5 * share)[..., None]
         coloured = weight * coloured + (1 - weight) * grey[..., None]
     return np.rint(coloured).astype(np.uint8)
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from harness.reports.numbers import fixed
 
 TICKS = 5
+NARROWEST = 1e-9
 LANE = 12
 SHAPES = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
@@ -71,8 +72,10 @@ def scale_over(
     """
     finite = [value for value in (*values, *include) if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
-    if low == high:
-        low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
+    size = max(abs(low), abs(high))
+    if high - low <= NARROWEST * max(size, NARROWEST):
+        margin = size / 2 if size > NARROWEST else 0.5
+        low, high = low - margin, high + margin
     step = _round_step((high - low) / TICKS)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     if limits is not None:
