@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.claims.papers import find_paper
+from harness.datasets import imagenette
 from harness.errors import UsageError
 from harness.experiment import Context, Experiment, Options, Outcome, Unit
 from harness.metrics.localisation import best_iou
@@ -67,10 +68,10 @@ def test_declaring_needs_no_torch_and_no_folder() -> None:
         "import sys; from pathlib import Path; from harness.experiment import Options;"
         "from reproductions.drn.experiments import experiments; from harness.runner.identity import code_digest;"
         "found = experiments(Options(data=Path('nowhere'))); [code_digest(e.source) for e in found];"
-        "print([e.key for e in found], any(e.needs for e in found), 'torch' in sys.modules)"
+        "print([e.key for e in found if not e.needs], 'torch' in sys.modules)"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.strip() == "['architecture', 'statements', 'scenes', 'imagenette'] False False"
+    assert printed.strip() == "['architecture', 'statements', 'scenes', 'imagenette'] False"
 
 
 def test_photographs_are_declared_without_a_folder_and_ask_for_one() -> None:
@@ -90,7 +91,7 @@ def test_every_reach_is_of_some_claim() -> None:
     claims = find_paper("drn").claims.values()
     for experiment in declared().values():
         for reach in experiment.reaches:
-            if reach.metric in ("multiply-adds", "receptive-field"):
+            if reach.metric in ("multiply-adds", "receptive-field", "gridding"):
                 continue
             assert any((c.metric, c.protocol) == (reach.metric, reach.protocol) for c in claims), reach
 
@@ -113,10 +114,9 @@ def test_a_budget_cuts_epochs_and_says_so() -> None:
     assert extra == {"time budget"}
 
 
-def test_all_systems_share_one_recipe_and_every_deviation_has_its_reason() -> None:
+def test_every_deviation_says_what_where_and_why() -> None:
     for experiment in declared().values():
-        assert len({id(experiment.recipe)}) == 1
-        assert experiment.deviations
+        assert experiment.deviations or experiment.evidence is Evidence.TIMING
         for deviation in experiment.deviations:
             assert all((deviation.topic, deviation.paper, deviation.where, deviation.ours, deviation.why))
             assert deviation.date == "2026-11-21"
@@ -162,12 +162,9 @@ def derived(key: str, system: str) -> Mapping[str, int | float | str]:
     return declared()[key].measure(Unit(key, system, 0), SILENT).values
 
 
-DIFFERING = {
-    "s2/pooling/more-values": 16.0,
-    "s2/without-striding/receptive-field-loss": 435 / 227,
-}
-"""Statements of the text that do not hold of the networks: 28 x 28 / 7 x 7 is 16; the receptive field of ResNet-18 goes
-from 435 to 227 pixels, since its first two groups stay as they are."""
+DIFFERING = {"s2/without-striding/receptive-field-loss": 435 / 227}
+"""The statement of the text that does not hold of the networks: the receptive field of ResNet-18 goes from 435 to 227
+pixels, not to a quarter, since its first three groups stay as they are."""
 
 
 @pytest.mark.parametrize("key", ["architecture", "statements"])
@@ -182,8 +179,8 @@ def test_derived_quantities_are_the_printed_ones(key: str) -> None:
         if not isinstance(value, int | float):
             continue
         factor = 1e6 if claim.unit == "M" else 1
-        interval = claim.printed.interval
-        inside = float(interval.low) <= value / factor <= float(interval.high)
+        intervals = [printed.interval for printed in claim.readings or (claim.printed,)]
+        inside = any(float(i.low) <= value / factor <= float(i.high) for i in intervals)
         compared += 1
         assert inside != (claim.id in DIFFERING), (claim.id, value)
     assert compared >= (20 if key == "architecture" else 16)
@@ -219,12 +216,12 @@ def test_arrays_are_as_a_record_keeps_them(outcomes: dict[str, Outcome], system:
         "loc_iou": ("float32", (N,)),
         "loc_boxes": ("int16", (N, 4)),
         "confusion": ("int32", (N, K, K + 1)),
-        "panel_images": ("uint8", (6, 128, 128, 3)),
+        "panel_images": ("uint8", (6, 32, 32, 3)),
         "panel_index": ("int32", (6,)),
         "panel_boxes": ("int16", (6, 2, 4)),
-        "panel_truth": ("uint8", (6, 128, 128)),
-        "panel_labels": ("uint8", (6, 128, 128)),
-        "panel_maps": ("float32", (6, 4, 4) if system == "ResNet-18" else (6, 16, 16)),
+        "panel_truth": ("uint8", (6, 32, 32)),
+        "panel_labels": ("uint8", (6, 32, 32)),
+        "panel_maps": ("float32", (6, 1, 1) if system == "ResNet-18" else (6, 4, 4)),
     }
     if system != "ResNet-18":
         shapes["gridding"] = ("float32", (WIDE,))
@@ -246,8 +243,11 @@ def test_outcomes_fit_the_scenes(outcomes: dict[str, Outcome], system: str) -> N
     again = best_iou(boxes, seen.test.truth.boxes, seen.test.truth.owners)
     assert np.allclose(arrays["loc_iou"], again, atol=1e-6)
     panels = arrays["panel_index"]
-    assert np.array_equal(arrays["panel_images"], seen.wide.pixels[panels])
-    assert len(set(seen.wide.labels[panels])) == 6
+    assert np.array_equal(arrays["panel_images"], seen.test.pixels[panels])
+    assert len(set(seen.test.labels[panels])) == 6
+    assert np.array_equal(arrays["panel_boxes"][:, 1], arrays["loc_boxes"][panels])
+    assert np.array_equal(arrays["panel_boxes"][:, 0], seen.test.truth.boxes[panels])
+    assert np.array_equal(arrays["panel_truth"], seen.test.masks[panels])
     assert 0 <= arrays["panel_maps"].min() <= arrays["panel_maps"].max() <= 1
 
 
@@ -286,7 +286,7 @@ def test_a_killed_unit_goes_on_to_the_same_bits(outcomes: dict[str, Outcome], tm
     assert len(steps) < len(outcomes["DRN-C-26"].log) * (TOY.data.train // TOY.classification.batch)
 
 
-def test_costs_are_estimated_by_doing(tmp_path: Path) -> None:
+def test_costs_are_estimated_by_doing() -> None:
     experiment = declared(toy=True)["scenes"]
     assert experiment.cost is not None
     cost = experiment.cost(Unit("scenes", "ResNet-18", 0), "cpu")
@@ -315,7 +315,24 @@ def test_photographs_end_to_end(shared: Callable[[str], Path], tmp_path: Path, m
         "loc_boxes": (48, 4),
         "gridding": (48,),
         "panel_index": (6,),
-        "panel_maps": (6, 16, 16),
+        "panel_maps": (6, 4, 4),
         "panel_boxes": (6, 2, 4),
     }
     assert set(outcome.values) == {"threshold-even", "threshold-odd"}
+
+
+def test_objects_are_as_large_as_imagenets() -> None:
+    """The mean share of the frame, 0.41, was computed from the official boxes of 500 validation images."""
+    truth = pictures.scene_pictures(recipes.scenes("cpu").data).test.truth
+    assert truth is not None
+    sides = truth.boxes[:, 2:].astype(int) - truth.boxes[:, :2] + 1
+    assert (sides.prod(axis=1) / 48**2).mean() == pytest.approx(0.41, abs=0.02)
+
+
+def test_official_boxes_cover_as_much(shared: Callable[[str], Path]) -> None:
+    data = imagenette.open_imagenette(shared("data/imagenette2-112"))
+    largest: dict[str, float] = {}
+    for box in data.boxes:
+        left, top, right, bottom = box.edges
+        largest[box.path] = max(largest.get(box.path, 0.0), (right - left) * (bottom - top))
+    assert np.mean(list(largest.values())) == pytest.approx(0.41, abs=0.01)

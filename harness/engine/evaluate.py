@@ -1,4 +1,4 @@
-"""Evaluation of trained networks: outcomes per image, in float32, brought off the device once at the end."""
+"""Evaluation of trained networks in single precision: outcomes per image, brought off the device once at the end."""
 
 from __future__ import annotations
 

@@ -75,8 +75,10 @@ def measure(unit: Unit, context: Context, recipe: Recipe[Source], pictures: Pict
         classifier = _classifier(work)
         log = work.train("classification", classifier, pictures.train.labels, recipe.classification)
         tested = work.recognise(classifier, pictures.test)
-        localised, thresholds = _localise(work, classifier, tested)
-        arrays = {"ranks": tested.ranks} | localised | _maps(work, classifier, thresholds)
+        arrays: Arrays = {"ranks": tested.ranks}
+        found = tested if pictures.pictured is pictures.test else work.recognise(classifier, pictures.pictured)
+        localised, thresholds = _localise(work, classifier, found)
+        arrays |= localised | _panels(work, found, localised.get("loc_boxes")) | _gridding(work, classifier)
         if recipe.segmentation is not None and pictures.train.masks is not None:
             segmenter = _segmenter(work, classifier)
             log += work.train("segmentation", segmenter, pictures.train.masks, recipe.segmentation)
@@ -100,12 +102,11 @@ def _segmenter(work: _Work, classifier: Classifier) -> Segmenter:
     return model.to(memory_format=layout(work.device)).to(work.device)
 
 
-def _localise(work: _Work, classifier: Classifier, tested: Recognition) -> tuple[Arrays, tuple[float, ...]]:
+def _localise(work: _Work, classifier: Classifier, found: Recognition) -> tuple[Arrays, tuple[float, ...]]:
     """Localise with thresholds from other images; image i has threshold i modulo their number."""
     pictures, rule = work.pictures, work.recipe.localisation
     if pictures.boxed is None:
         return {}, ()
-    found = tested if pictures.boxed is pictures.test else work.recognise(classifier, pictures.boxed)
     images = _boxed(found, pictures.boxed)
     if pictures.tuning is None:
         fitted = cross_fit(images, rule, work.recipe.thresholds)
@@ -117,38 +118,36 @@ def _localise(work: _Work, classifier: Classifier, tested: Recognition) -> tuple
     return {"loc_ranks": found.ranks, "loc_iou": iou.astype(np.float32), "loc_boxes": _whole(boxes)}, thresholds
 
 
-def _maps(work: _Work, classifier: Classifier, thresholds: tuple[float, ...]) -> Arrays:
-    """Measure gridding on the wide images and keep some of their maps, chosen by label and place alone."""
-    wide = work.pictures.wide
-    found = work.recognise(classifier, wide)
-    response = found.activation.response.astype(np.float32)
-    places = distinct(wide.labels, work.recipe.panels)
-    arrays: Arrays = {"panel_index": places, "panel_maps": response[places]}
-    if min(response.shape[1:]) >= SMALLEST_GRIDDED:
-        arrays["gridding"] = (
-            map_gridding(torch.from_numpy(response)[:, None], GRIDDING_PERIOD).numpy().astype(np.float32)
-        )
-    if wide.showable:
-        arrays["panel_images"] = wide.pixels[places]
-    if wide.truth is not None and thresholds:
-        images = _boxed(found, wide)
-        rules = [replace(work.recipe.localisation, threshold=threshold) for threshold in thresholds]
-        boxes = np.stack([images.localise(rules[place % len(rules)])[0][place] for place in places])
-        first = np.stack([wide.truth.boxes[wide.truth.owners == place][0] for place in places])
-        arrays["panel_boxes"] = np.stack([_whole(first), _whole(boxes)], axis=1)
+def _panels(work: _Work, found: Recognition, boxes: NDArray[np.int16] | None) -> Arrays:
+    """Keep some images with their maps, chosen by label and place alone."""
+    images = work.pictures.pictured
+    places = distinct(images.labels, work.recipe.panels)
+    arrays: Arrays = {"panel_index": places, "panel_maps": found.activation.response[places].astype(np.float32)}
+    if images.showable:
+        arrays["panel_images"] = images.pixels[places]
+    if images.truth is not None and boxes is not None:
+        first = np.stack([images.truth.boxes[images.truth.owners == place][0] for place in places])
+        arrays["panel_boxes"] = np.stack([_whole(first), boxes[places]], axis=1)
     return arrays
 
 
-def _segment(work: _Work, segmenter: Segmenter) -> Arrays:
-    test, wide = work.pictures.test, work.pictures.wide
-    if test.masks is None or wide.masks is None:
+def _gridding(work: _Work, classifier: Classifier) -> Arrays:
+    response = work.recognise(classifier, work.pictures.wide).activation.response
+    if min(response.shape[1:]) < SMALLEST_GRIDDED:
         return {}
-    places = distinct(wide.labels, work.recipe.panels)
+    return {"gridding": map_gridding(torch.from_numpy(response)[:, None], GRIDDING_PERIOD).numpy().astype(np.float32)}
+
+
+def _segment(work: _Work, segmenter: Segmenter) -> Arrays:
+    test = work.pictures.test
+    if test.masks is None:
+        return {}
     predicted = work.label(segmenter, test.pixels)
+    places = distinct(test.labels, work.recipe.panels)
     return {
         "confusion": confusion_counts(test.masks, predicted, len(work.recipe.classes)).astype(np.int32),
-        "panel_truth": wide.masks[places],
-        "panel_labels": work.label(segmenter, wide.pixels[places]),
+        "panel_truth": test.masks[places],
+        "panel_labels": predicted[places],
     }
 
 

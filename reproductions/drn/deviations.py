@@ -85,8 +85,8 @@ def _training(recipe: Recipe[Source], full_epochs: int) -> tuple[Deviation, ...]
         "batch is not printed (256 in the authors' code)",
         where="Section 5.1",
         ours=f"the same optimiser; {training.epochs} epochs, batch {training.batch}, learning rate rising to "
-        f"{training.learning_rate:g} in the first {training.warmup:.0%} of the steps, then falling along half a cosine; "
-        "the same for all systems",
+        f"{training.learning_rate:g} in the first {training.warmup:.0%} of the steps, then falling along half a "
+        "cosine, for all systems alike",
         why="time; with so few epochs a cosine loses less than steps",
         effect="unmeasured; the networks are not trained to convergence, and deeper ones converge later",
     )
@@ -140,19 +140,21 @@ def _localisation(recipe: Recipe[Source]) -> tuple[Deviation, ...]:
 
 def _gridding(recipe: Recipe[Source]) -> Deviation:
     if isinstance(recipe.data, PhotoRecipe):
-        size = recipe.data.wide_size
+        size, trained = recipe.data.wide_size, recipe.data.size
         ours = f"measured on the localisation images stretched to {size}x{size} pixels"
     else:
         size = recipe.data.wide_spec.size
+        trained = recipe.data.spec.size
         ours = f"measured on {recipe.data.wide:,} scenes of {size}x{size} pixels, objects about as large in pixels"
+    untrained = "" if size == trained else "; the networks were not trained at that size and recognise little there"
     return Deviation(
         date=_DATE,
         topic="gridding",
         paper="shown in pictures of activation maps",
         where="Section 4, Figure 3",
-        ours=f"{ours}; the maps in the report are from there, too",
+        ours=ours,
         why="telling a grid of 4 cells from its surroundings takes maps of 16 cells a side",
-        effect="none is given for ResNet, whose maps are smaller",
+        effect=f"none is given for ResNet, whose maps are smaller{untrained}",
     )
 
 

@@ -81,7 +81,7 @@ def _architecture() -> Experiment:
 
         return architecture(unit, context)
 
-    metrics = ("parameters", "layers", "multiply-adds", "receptive-field", "output-stride", "map-side")
+    metrics = ("parameters", "layers", "multiply-adds", "receptive-field", "output-stride", "map-side", "gridding")
     return _derivation("architecture", "Quantities of the built networks", TABLE_1, metrics, measure)
 
 
@@ -113,7 +113,7 @@ def _scenes(options: Options) -> Experiment:
         key=key,
         title="Trained from scratch on procedural scenes",
         evidence=Evidence.SYNTHETIC,
-        reaches=(*_CLASSIFICATION, *_LOCALISATION, Reach("miou")),
+        reaches=(*_CLASSIFICATION, *_LOCALISATION, Reach("miou"), Reach("gridding")),
         recipe=recipe,
         differences=deviations(recipe, full.classification.epochs),
         pictures=pictures,
@@ -142,7 +142,7 @@ def _photographs(options: Options) -> Experiment:
         key=key,
         title="Trained from scratch on ten classes of ImageNet",
         evidence=Evidence.SCALED_DOWN,
-        reaches=(*_CLASSIFICATION, *_LOCALISATION),
+        reaches=(*_CLASSIFICATION, *_LOCALISATION, Reach("gridding")),
         recipe=recipe,
         differences=deviations(recipe, full.classification.epochs),
         pictures=pictures,

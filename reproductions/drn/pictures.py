@@ -70,7 +70,7 @@ class Pictures:
         test: For classification error, and for segmentation if it has masks.
         boxed: For localisation error; None where no boxes are known.
         tuning: Training images with boxes, for the localisation threshold; None where there are none.
-        wide: Larger images for gridding and for the report's maps.
+        wide: Larger images for gridding.
         digest: SHA-256 (hexadecimal) of what the images come from.
     """
 
@@ -80,6 +80,11 @@ class Pictures:
     tuning: Labelled | None
     wide: Labelled
     digest: str
+
+    @property
+    def pictured(self) -> Labelled:
+        """The images of which the report shows some: those with boxes, if there are any."""
+        return self.test if self.boxed is None else self.boxed
 
 
 @lru_cache(maxsize=1)

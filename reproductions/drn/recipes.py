@@ -40,8 +40,8 @@ class SceneRecipe:
 
     Attributes:
         spec: Of the training and test scenes.
-        wide_spec: Of wider scenes with objects of about the same size in pixels, for gridding and pictures: its measure
-            needs maps of at least 16 cells a side.
+        wide_spec: Of wider scenes with objects of about the same size in pixels, for gridding, whose measure needs maps
+            of at least 16 cells a side.
         train, test, wide: Numbers of scenes.
         tuning: The first training scenes on which the localisation threshold is chosen.
         seeds: Of the training, test and wide scenes; the same for all seeds of the training.
@@ -62,7 +62,7 @@ class PhotoRecipe:
 
     Attributes:
         size: Side in pixels for training and testing.
-        wide_size: Side for gridding and maps: its measure needs maps of at least 16 cells a side.
+        wide_size: Side for gridding, whose measure needs maps of at least 16 cells a side.
         limit: At most so many images of each set, the first of each class in turn; None takes all.
     """
 
@@ -104,41 +104,60 @@ class Recipe(Generic[SourceT]):
     panels: int = 6
 
 
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """How much of everything one scale affords."""
+
+    size: int
+    width: float
+    epochs: int
+    batch: int
+    transfer_epochs: int = 0
+    transfer_batch: int = 0
+    train: int = 0
+    test: int = 0
+    wide: int = 0
+    tuning: int = 0
+    limit: int | None = None
+
+
+_SCENES: dict[Scale, _Extent] = {
+    "toy": _Extent(32, 0.125, 2, 16, transfer_epochs=1, transfer_batch=16, train=64, test=48, wide=12, tuning=32),
+    "cpu": _Extent(48, 0.25, 8, 32, transfer_epochs=2, transfer_batch=32, train=3000, test=2000, wide=200, tuning=500),
+    "gpu": _Extent(
+        128, 1.0, 15, 128, transfer_epochs=5, transfer_batch=64, train=20_000, test=5000, wide=1000, tuning=1000
+    ),
+}
+_PHOTOGRAPHS: dict[Scale, _Extent] = {
+    "toy": _Extent(32, 0.125, 2, 16, limit=48),
+    "cpu": _Extent(48, 0.25, 6, 32),
+    "gpu": _Extent(128, 1.0, 60, 128),
+}
+
+
 def scenes(scale: Scale, epochs: int | None = None) -> Recipe[SceneRecipe]:
     """Return the recipe for procedural scenes; ``epochs`` replaces the number of passes of the classification."""
-    match scale:
-        case "toy":
-            size, counts, width, training, transfer = 32, (64, 48, 12, 32), 0.125, (2, 16), (1, 16)
-        case "cpu":
-            size, counts, width, training, transfer = 48, (3000, 2000, 200, 500), 0.25, (8, 32), (2, 32)
-        case "gpu":
-            size, counts, width, training, transfer = 128, (50_000, 10_000, 2000, 5000), 1.0, (30, 256), (10, 64)
-    train, test, wide, tuning = counts
+    extent = _SCENES[scale]
+    spec, wide = _spec(extent.size), _wide_spec(extent.size)
     return Recipe(
         scale=scale,
-        width=width,
-        data=SceneRecipe(_spec(size), _wide_spec(size), train, test, wide, tuning),
+        width=extent.width,
+        data=SceneRecipe(spec, wide, extent.train, extent.test, extent.wide, extent.tuning),
         classes=("background", *CLASS_NAMES),
-        classification=_training(RATE, epochs or training[0], training[1], size),
-        segmentation=_training(SEGMENTATION_RATE, *transfer, size),
+        classification=_training(RATE, epochs or extent.epochs, extent.batch, extent.size),
+        segmentation=_training(SEGMENTATION_RATE, extent.transfer_epochs, extent.transfer_batch, extent.size),
     )
 
 
 def photographs(scale: Scale, epochs: int | None = None) -> Recipe[PhotoRecipe]:
     """Return the recipe for Imagenette; ``epochs`` replaces the number of passes."""
-    match scale:
-        case "toy":
-            data, width, training = PhotoRecipe(32, WIDE, limit=48), 0.125, (2, 16)
-        case "cpu":
-            data, width, training = PhotoRecipe(64, WIDE), 0.25, (6, 32)
-        case "gpu":
-            data, width, training = PhotoRecipe(WIDE, WIDE), 1.0, (60, 128)
+    extent = _PHOTOGRAPHS[scale]
     return Recipe(
         scale=scale,
-        width=width,
-        data=data,
+        width=extent.width,
+        data=PhotoRecipe(extent.size, WIDE, extent.limit),
         classes=tuple(CLASSES.values()),
-        classification=_training(RATE, epochs or training[0], training[1], data.size),
+        classification=_training(RATE, epochs or extent.epochs, extent.batch, extent.size),
     )
 
 
