@@ -25,11 +25,12 @@ from reproductions.drn.models import Classifier, build
 from reproductions.drn.recipes import TIMING_BLOCKS
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+KEYS = ["latency-gpu", "throughput-gpu"] if DEVICE.type == "cuda" else ["latency", "throughput"]
 DECLARED = {experiment.key: experiment for experiment in experiments(Options(device=DEVICE.type))}
 
 
 @pytest.mark.parametrize("system", TABLE_1)
-@pytest.mark.parametrize("key", ["latency", "throughput"])
+@pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("block", range(TIMING_BLOCKS))
 def test_forward(benchmark: BenchmarkFixture, block: int, key: str, system: str) -> None:
     recipe = DECLARED[key].recipe

@@ -97,7 +97,8 @@ def test_every_reach_is_of_some_claim() -> None:
 
 
 def test_recipes_are_plain_json_and_tell_the_scales_apart() -> None:
-    found = [declared(**o)["scenes"].recipe for o in ({}, {"toy": True}, {"device": "cuda"}, {"epochs": {"scenes": 4}})]
+    found = [declared(**o)["scenes"].recipe for o in ({}, {"toy": True}, {"epochs": {"scenes": 4}})]
+    found.append(declared()["scenes-gpu"].recipe)
     assert len({json.dumps(msgspec.to_builtins(recipe), sort_keys=True) for recipe in found}) == 4
     assert [recipe["scale"] for recipe in found] == ["cpu", "toy", "gpu", "cpu"]
     assert len(found[0]["classes"]) == 11

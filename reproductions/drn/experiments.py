@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import UsageError
-from harness.experiment import Context, Cost, Experiment, Options, Outcome, Progress, Reach, Trade, Unit
-from harness.ledger.record import Data, Deviation
+from harness.experiment import (
+    Context,
+    Cost,
+    Experiment,
+    Options,
+    Outcome,
+    Photographs,
+    Progress,
+    Reach,
+    Trade,
+    Unit,
+)
+from harness.ledger.record import Data, Deviation, Record
 from harness.statistics.evidence import Evidence
 from reproductions.drn import recipes
 from reproductions.drn.deviations import EXACT, deviations
 from reproductions.drn.pictures import Pictures, photo_pictures, scene_pictures
-from reproductions.drn.recipes import Recipe, Scale, Source
+from reproductions.drn.recipes import PhotoRecipe, Recipe, Scale, Source
 from reproductions.drn.specs import Schedule
 
 SEEDS = 3
@@ -66,13 +79,25 @@ _LOCALISATION = (Reach("top1-localisation-error"), Reach("top5-localisation-erro
 
 
 def experiments(options: Options) -> tuple[Experiment, ...]:
-    """Declare all experiments as these options have them; a data folder is not looked at here."""
-    trained = (_scenes(options), _photographs(options))
+    """Declare all experiments, those that lack something included; a data folder is not looked at here."""
+    scales: tuple[Scale, ...] = ("toy",) if options.toy else ("cpu", "gpu")
+    trained = (declare(options, scale) for declare in (_scenes, _photographs) for scale in scales)
     timed = (
-        _timing("latency", "Time for one image", 1, options),
-        _timing("throughput", "Time for a batch", 0, options),
+        _timing(key, title, batch, cuda=cuda)
+        for key, title, batch in (("latency", "Time for one image", 1), ("throughput", "Time for a batch", 0))
+        for cuda in (False, True)
     )
     return (_architecture(), _statements(), *trained, *timed)
+
+
+def photographs(folder: Path) -> Photographs:
+    """Return the photographs that records of Imagenette show maps of, for private reports."""
+
+    def look_up(record: Record, places: NDArray[np.int32]) -> NDArray[np.uint8]:
+        recipe = msgspec.convert(record.recipe["data"], PhotoRecipe)
+        return photo_pictures(folder, recipe, CACHE).pictured.pixels[places]
+
+    return look_up
 
 
 def _architecture() -> Experiment:
@@ -95,8 +120,8 @@ def _statements() -> Experiment:
     return _derivation("statements", "What the text says about the networks", STATEMENTS, metrics, measure)
 
 
-def _scenes(options: Options) -> Experiment:
-    key, scale = "scenes", _scale(options)
+def _scenes(options: Options, scale: Scale) -> Experiment:
+    key = _scaled("scenes", scale)
     recipe, full = recipes.scenes(scale, options.epochs.get(key)), recipes.scenes(scale)
     data = recipe.data
 
@@ -111,19 +136,20 @@ def _scenes(options: Options) -> Experiment:
     return _comparison(
         options,
         key=key,
-        title="Trained from scratch on procedural scenes",
+        title=f"Trained from scratch on procedural scenes{_AT_SCALE[scale]}",
         evidence=Evidence.SYNTHETIC,
         reaches=(*_CLASSIFICATION, *_LOCALISATION, Reach("miou"), Reach("gridding")),
         recipe=recipe,
         differences=deviations(recipe, full.classification.epochs),
         pictures=pictures,
         describe=describe,
-        command="remeasure run drn --only scenes",
+        command=f"remeasure run drn --only {key}",
+        needs=_needs(options, scale),
     )
 
 
-def _photographs(options: Options) -> Experiment:
-    key, scale = "imagenette", _scale(options)
+def _photographs(options: Options, scale: Scale) -> Experiment:
+    key = _scaled("imagenette", scale)
     recipe, full = recipes.photographs(scale, options.epochs.get(key)), recipes.photographs(scale)
 
     def pictures(progress: Progress | None = None) -> Pictures:
@@ -140,28 +166,27 @@ def _photographs(options: Options) -> Experiment:
     return _comparison(
         options,
         key=key,
-        title="Trained from scratch on ten classes of ImageNet",
+        title=f"Trained from scratch on ten classes of ImageNet{_AT_SCALE[scale]}",
         evidence=Evidence.SCALED_DOWN,
         reaches=(*_CLASSIFICATION, *_LOCALISATION, Reach("gridding")),
         recipe=recipe,
         differences=deviations(recipe, full.classification.epochs),
         pictures=pictures,
         describe=describe,
-        command="remeasure run drn --data DIR",
-        needs="" if options.data is not None else "an Imagenette folder: --data DIR",
+        command=f"remeasure run drn --only {key} --data DIR",
+        needs=_needs(options, scale) or ("" if options.data is not None else "an Imagenette folder: --data DIR"),
     )
 
 
-def _timing(key: str, title: str, batch: int, options: Options) -> Experiment:
+def _timing(key: str, title: str, batch: int, *, cuda: bool) -> Experiment:
     """Declare what ``benchmarks/test_throughput.py`` measures; ``batch`` 0 means enough to keep the device busy."""
-    cuda = options.device == "cuda"
 
     def measure(unit: Unit, _context: Context) -> Outcome:
         raise UsageError(f"{unit.system} is timed together with the other systems, not alone", "Run nox -s bench.")
 
     return Experiment(
-        key=key,
-        title=title,
+        key=_scaled(key, "gpu" if cuda else "cpu"),
+        title=f"{title}{_AT_SCALE['gpu'] if cuda else ''}",
         evidence=Evidence.TIMING,
         systems=TABLE_1,
         seeds=(0,),
@@ -182,10 +207,18 @@ def _timing(key: str, title: str, batch: int, options: Options) -> Experiment:
     )
 
 
-def _scale(options: Options) -> Scale:
-    if options.toy:
-        return "toy"
-    return "gpu" if options.device == "cuda" else "cpu"
+_AT_SCALE: Mapping[Scale, str] = {"toy": ", toy", "cpu": "", "gpu": ", on a GPU"}
+
+
+def _scaled(key: str, scale: Scale) -> str:
+    """Name what runs on a GPU apart: another recipe is another experiment, and both stand in the report."""
+    return f"{key}-gpu" if scale == "gpu" else key
+
+
+def _needs(options: Options, scale: Scale) -> str:
+    if scale == "gpu" and options.device != "cuda":
+        return "a GPU: --device cuda"
+    return "the CPU: --device cpu" if scale == "cpu" and options.device == "cuda" else ""
 
 
 def _derivation(

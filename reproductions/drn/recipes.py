@@ -130,7 +130,7 @@ _SCENES: dict[Scale, _Extent] = {
 }
 _PHOTOGRAPHS: dict[Scale, _Extent] = {
     "toy": _Extent(32, 0.125, 2, 16, limit=48),
-    "cpu": _Extent(48, 0.25, 6, 32),
+    "cpu": _Extent(48, 0.25, 4, 32),
     "gpu": _Extent(128, 1.0, 60, 128),
 }
 
