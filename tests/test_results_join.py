@@ -122,7 +122,7 @@ def test_other_data_supports_relations_and_gives_no_verdict_on_claims(
     assert row.verdict.word is Word.NOT_MEASURED
     assert row.verdict.evidence is None
     assert [m.estimate for m in row.measurements] == [pytest.approx(per_image("Plain").mean())]
-    assert "Needs the test images of imagenet/val (400) and a trained Plain" in row.missing
+    assert "Needs the test images of imagenet/val (400) and a network trained on that dataset" in row.missing
     assert f"“Scenes” ({evidence.value})" in row.missing
     assert row.command == ""
 
@@ -253,9 +253,7 @@ def test_another_protocol_is_not_judged(paper: Paper, ledger: Ledger) -> None:
     assert claim_row(results, "t1/plain/top1-10crop").measurements == ()
     row = relation_row(results, "ten-crops")
     assert row.measured == ()
-    assert row.missing == (
-        "No experiment of this version measures: top-1 error of Dilated, 10-crop; top-1 error of Plain, 10-crop."
-    )
+    assert row.missing == ("No experiment of this version measures Dilated (10-crop), Plain (10-crop) in this respect.")
 
 
 def test_a_missing_system_names_the_command(paper: Paper, ledger: Ledger) -> None:
@@ -399,7 +397,7 @@ def test_differences_are_judged_by_arithmetic_and_settings_say_why_not(paper: Pa
     assert "t1/plain/top1 - t1/dilated/top1" in gain.verdict.reason
     crop = claim_row(results, "s1/crop")
     assert crop.verdict.word is Word.NOT_MEASURED
-    assert crop.missing == "No experiment of this version derives it (side of the image: input)."
+    assert crop.missing == "No experiment of this version derives it."
 
 
 def test_what_arithmetic_leaves_open_is_no_verdict(tmp_path: Path, ledger: Ledger) -> None:

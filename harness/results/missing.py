@@ -34,7 +34,7 @@ def missing_claim(claim: Claim, experiments: Sequence[Experiment]) -> Missing:
         case Quantity.DIFFERENCE | Quantity.RATIO:
             return Missing("Follows from other numbers, and no statement settles it by arithmetic.")
         case Quantity.COUNT | Quantity.SETTING:
-            return Missing(f"No experiment of this version derives it ({claim.definition.title}: {_subject(claim)}).")
+            return Missing("No experiment of this version derives it.")
 
 
 def missing_relation(relation: Relation, paper: Paper, experiments: Sequence[Experiment]) -> Missing:
@@ -48,9 +48,9 @@ def missing_relation(relation: Relation, paper: Paper, experiments: Sequence[Exp
                 f"No usable records of “{experiment.title}” for all systems it compares.", experiment.command
             )
     reached = [[e for e in experiments if _judges(e) and reach_of(e, claim)] for claim in claims]
-    lacking = dict.fromkeys(_quantity(claim) for claim, by in zip(claims, reached, strict=True) if not by)
+    lacking = dict.fromkeys(_variant(claim) for claim, by in zip(claims, reached, strict=True) if not by)
     if lacking:
-        return Missing(f"No experiment of this version measures: {'; '.join(lacking)}.")
+        return Missing(f"No experiment of this version measures {', '.join(sorted(lacking))} in this respect.")
     return Missing("No single experiment of this version measures all it compares.")
 
 
@@ -63,7 +63,7 @@ def _needs(claim: Claim) -> str:
     """Say what measuring a trained network's score takes."""
     where = f"the test images of {claim.dataset}" if claim.dataset else "the paper's test images"
     how_many = f" ({claim.n:,})" if claim.n else ""
-    return f"Needs {where}{how_many} and a trained {_subject(claim)}; no experiment of this version reads them."
+    return f"Needs {where}{how_many} and a network trained on that dataset; no experiment of this version reads them."
 
 
 def _instead(reaching: Sequence[Experiment]) -> str:
@@ -73,10 +73,6 @@ def _instead(reaching: Sequence[Experiment]) -> str:
     return f"The same quantity on other data: {titles}."
 
 
-def _quantity(claim: Operand) -> str:
-    protocol = f", {claim.protocol}" if claim.protocol else ""
-    return f"{claim.definition.title} of {_subject(claim)}{protocol}"
-
-
-def _subject(claim: Operand) -> str:
-    return claim.system or "what it describes"
+def _variant(claim: Operand) -> str:
+    protocol = f" ({claim.protocol})" if claim.protocol else ""
+    return f"{claim.system or 'what it describes'}{protocol}"

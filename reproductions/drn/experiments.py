@@ -1,4 +1,4 @@
-"""What Remeasure measures of the paper: derivations, and the sequence of Figure 3 trained from scratch. No torch."""
+"""What is measured of the paper: derivations, the sequence of Figure 3 trained from scratch, and speed. No torch."""
 
 from __future__ import annotations
 
