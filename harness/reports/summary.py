@@ -221,15 +221,16 @@ def _fails(claims: Sequence[ClaimView], prose: Sequence[Statement], audit: Audit
     items += [
         Item(f"{v.place}, {v.subject}, {v.quantity}: {v.mark.text}", v.id) for v in claims if v.mark.tone == "bad"
     ]
+    against: dict[str, Item] = {}
     for statement in prose:
         for case in statement.cases:
             if case.mark.tone == "bad":
                 items.append(Item(f"“{statement.quote}”: {case.text}", case.anchor))
-            items.extend(
-                Item(f"{case.direction}: contradicted in {found.verdict.experiment}", case.anchor, found.synthetic)
-                for found in case.measured
-                if found.mark.tone == "bad"
-            )
+            for found in case.measured:
+                if found.mark.tone == "bad":
+                    text = f"{case.direction}: contradicted in {found.verdict.experiment}"
+                    against.setdefault(text, Item(text, case.anchor, found.synthetic))
+    items += against.values()
     rest = len(items) - MOST_LISTED
     return (*items[:MOST_LISTED], *([Item(f"and {rest} more", "claims")] if rest > 0 else []))
 
