@@ -100,7 +100,7 @@ def test_recipes_are_plain_json_and_tell_the_scales_apart() -> None:
     found = [declared(**o)["scenes"].recipe for o in ({}, {"toy": True}, {"epochs": {"scenes": 4}})]
     found.append(declared()["scenes-gpu"].recipe)
     assert len({json.dumps(msgspec.to_builtins(recipe), sort_keys=True) for recipe in found}) == 4
-    assert [recipe["scale"] for recipe in found] == ["cpu", "toy", "gpu", "cpu"]
+    assert [recipe["scale"] for recipe in found] == ["cpu", "toy", "cpu", "gpu"]
     assert len(found[0]["classes"]) == 11
 
 

@@ -80,11 +80,13 @@ except StorageError as error:
 READ_ONLY = (
     START
     + """
+record, arrays = sample_record(1), sample_arrays(1)
+Ledger(root.parent / "elsewhere").append(record, arrays)  # imports what is imported late: another user may not read it
 root.chmod(0o555)
 if os.geteuid() == 0:
     os.seteuid(65534)
 try:
-    Ledger(root).append(sample_record(1), sample_arrays(1))
+    Ledger(root).append(record, arrays)
 except StorageError as error:
     print(error)
 """
