@@ -174,6 +174,8 @@ CASES = (
          "[absent s1/seeds]", "needs a reason in words", True),
     Case("negative n", "n = 50000", "n = -1", "[table.t1]", "[table t1, column top1]",
          "'n' must be a whole number above 0", True),
+    Case("column of another system alike in all rows", 'n = 50000', 'n = 50000, system = "CRF"', "[table.t1]",
+         "[table t1, column top1]", "'system' must hold {row}, the row's name, such as '{row} + CRF'", True),
     Case("no rows", 'rows."Net-A" = ["30.5"]', "", "[reference.blog]", "[reference blog]",
          'has no rows; write rows."NAME" = ["1.0", ...]', True),
     Case("empty quote", 'quote = "each is better"', 'quote = ""', '[[relation]]\nid = "s1/each"', "[relation 2]",

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.claims.load import examine, load_paper
+from harness.claims.model import Paper
 from harness.errors import ClaimsError, ExitCode
 
 
@@ -138,3 +139,20 @@ def test_no_value_in_any_place_ends_in_a_traceback(
     paper, problems = examine(path)
     assert problems or paper.claims
     assert all(problem.line >= 1 and problem.where and problem.message for problem in problems)
+
+
+def loaded(folder: Path, content: str) -> Paper:
+    path = folder / "claims.toml"
+    path.write_text(content, encoding="utf-8")
+    return load_paper(path)
+
+
+def test_a_column_may_describe_more_than_its_row(tmp_path: Path) -> None:
+    paper = loaded(tmp_path, GOOD.replace("n = 50000", 'n = 50000, system = "{row} + CRF"', 1))
+    assert paper.claims["t1/net-a/top1"].system == "Net-A + CRF"
+    assert paper.claims["t1/net-a/params"].system == "Net-A"
+
+
+def test_signs_in_front_of_a_row_are_not_part_of_its_id(tmp_path: Path) -> None:
+    paper = loaded(tmp_path, GOOD.replace('rows."Net-A"', 'rows."+Net-A"', 1))
+    assert paper.claims["t1/net-a/top1"].system == "+Net-A"

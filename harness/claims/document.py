@@ -20,8 +20,8 @@ E = TypeVar("E", bound=Enum)
 
 
 def slug(name: str) -> str:
-    """Return the id form of a printed name: ``DRN-C-26`` becomes ``drn-c-26``."""
-    return re.sub(r"[^a-z0-9.+_]+", "-", name.lower()).strip("-")
+    """Return the id form of a printed name: ``DRN-C-26`` becomes ``drn-c-26``, ``+MSC`` becomes ``msc``."""
+    return re.sub(r"[^a-z0-9.+_]+", "-", name.lower()).lstrip("-+._").rstrip("-")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,13 +35,16 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "paper": ("key", "title", "authors", "year", "venue", "versions", "url"),
     "system": ("family", "layers", "counterpart"),
     "table": ("section", "caption", "source", "transcription", "transcriptions", "columns", "rows"),
-    "column": ("id", "title", "metric", "unit", "dataset", "protocol", "n", "group"),
+    "column": ("id", "title", "metric", "unit", "dataset", "protocol", "n", "group",
+               "system"),
     "claim": ("value", "unit", "metric", "system", "section", "quote", "source", "transcription",
               "dataset", "protocol", "n", "readings", "note"),
     "unprinted": ("system", "metric", "unit", "protocol"),
     "fact": ("id", "section", "value", "quote", "source", "transcription"),
 }  # fmt: skip
 UNREADABLE = "?"
+ROW = "{row}"
+"""In a column's ``system``: the name of the row."""
 
 
 @dataclass
@@ -234,6 +237,9 @@ def _columns(document: Document, key: Key, value: object) -> tuple[Column, ...]:
         if name in columns:
             document.complain(key, f"duplicate id {name!r}", where=where)
             name = f"{name}-{position}"
+        system = document.text(key, entry, "system", ROW, where=where)
+        if ROW not in system:
+            document.complain(key, f"'system' must hold {ROW}, the row's name, such as '{ROW} + CRF'", where=where)
         columns[name] = Column(
             name,
             document.text(key, entry, "title", name, where=where),
@@ -243,6 +249,7 @@ def _columns(document: Document, key: Key, value: object) -> tuple[Column, ...]:
             document.optional(key, entry, "protocol", where=where),
             document.whole(key, entry, "n", where=where),
             document.optional(key, entry, "group", where=where),
+            system,
         )
     return tuple(columns.values())
 
@@ -268,7 +275,7 @@ def _cell(
             printed=printed,
             metric=column.metric if column.metric in METRICS else "score",
             unit=column.unit,
-            system=row[1],
+            system=column.system.replace(ROW, row[1]),
             place=place,
             dataset=column.dataset,
             protocol=column.protocol,

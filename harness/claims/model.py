@@ -93,7 +93,11 @@ Operand = Claim | Unprinted
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table, as declared."""
+    """A column of a table, as declared.
+
+    Attributes:
+        system: What its cells describe, with the row's name for ``{row}``: ``{row} + CRF``.
+    """
 
     id: str
     title: str
@@ -103,6 +107,7 @@ class Column:
     protocol: str | None = None
     n: int | None = None
     group: str | None = None
+    system: str = "{row}"
 
 
 @dataclass(frozen=True, slots=True)
