@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.claims.papers import package_of
 from harness.errors import UsageError
-from harness.ledger.record import Data, Deviation, Evidence, Record
+from harness.ledger.record import Data, Deviation, Evidence, Record, measured_systems
 from harness.statistics.verdicts import Margin
 
 Progress = Callable[[str, int, int], None]
@@ -129,6 +129,11 @@ class Experiment:
     cost: Callable[[Unit, str], Cost] | None = None
     trade: Trade | None = None
     needs: str = ""
+
+    def measured(self) -> tuple[str, ...]:
+        """Return every system that the units may say something of: each system and, after it, its variants."""
+        names = (name for system in self.systems for name in measured_systems(self.recipe, system).values())
+        return tuple(dict.fromkeys(names))
 
     def units(self) -> tuple[Unit, ...]:
         """Return the work in the order it should be done: all systems of a seed before the next seed."""

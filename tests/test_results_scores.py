@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from ledger_samples import sample_record
 from numpy.typing import NDArray
 
-from harness.ledger.record import Evidence
+from harness.ledger.record import Evidence, Record
 from harness.metrics.classification import topk_error
 from harness.metrics.localisation import LocalisationProtocol, OverlapTest, top1_localisation_error
 from harness.metrics.segmentation import class_iou, mean_iou
@@ -32,13 +32,17 @@ from harness.results.scores import (
 Arrays = dict[str, NDArray[Any]]
 
 
+def own_samples(record: Record, arrays_: Arrays) -> tuple[Sample, ...]:
+    return samples(record, arrays_)[record.system]
+
+
 def scored(arrays_: Arrays, **changes: Any) -> dict[Metric, float]:
-    found = samples(sample_record(values={}, **changes), arrays_)
+    found = own_samples(sample_record(values={}, **changes), arrays_)
     return {m: float(v) for s in found for m, v in zip(metrics(s), score(s)[0], strict=True)}
 
 
 def sample(name: str, arrays_: Arrays, **changes: Any) -> Sample:
-    found = samples(sample_record(values={}, **changes), arrays_)
+    found = own_samples(sample_record(values={}, **changes), arrays_)
     return next(s for s in found if metrics(s)[0].name == name)
 
 
@@ -118,7 +122,7 @@ def test_a_weight_is_a_repetition_of_the_image(data: st.DataObject) -> None:
     }
     repeated = {name: np.repeat(values, weights, axis=0) for name, values in full.items()}
     record = sample_record(values={}, recipe={"batch": 4})
-    for whole, again in zip(samples(record, full), samples(record, repeated), strict=True):
+    for whole, again in zip(own_samples(record, full), own_samples(record, repeated), strict=True):
         assert metrics(whole) == metrics(again)
         np.testing.assert_allclose(score(whole, weights[None].astype(np.float64)), score(again))
 
@@ -130,9 +134,9 @@ def test_rate_and_time() -> None:
 
 def test_single_figures_are_kept_if_derived_or_if_they_vary() -> None:
     values = {"parameters": 100, "memory": 12.5, "note": "text"}
-    derived = samples(sample_record(values=values, evidence=Evidence.EXACT), {})
+    derived = own_samples(sample_record(values=values, evidence=Evidence.EXACT), {})
     assert {metrics(s)[0].name for s in derived} == {"parameters", "memory"}
-    trained = samples(sample_record(values=values), {})
+    trained = own_samples(sample_record(values=values), {})
     assert {metrics(s)[0].name for s in trained} == {"memory"}
     assert [images(s) for s in trained] == [0]
 
@@ -175,3 +179,14 @@ def test_what_gives_no_score_is_named(broken: Arrays, recipe: dict[str, Any], me
     with pytest.raises(ScoreError, match=message) as caught:
         samples(sample_record(seed=3, values={}, recipe=recipe), broken)
     assert "scenes, DRN-C-26, seed 3" in str(caught.value)
+
+
+def test_arrays_with_a_suffix_measure_another_system() -> None:
+    right, wrong = np.array([[[8, 0, 0], [0, 8, 0]]] * 2), np.array([[[8, 0, 0], [8, 0, 0]]] * 2)
+    recipe = {"variants": {"crf": "{system} + CRF", "basic": "Front end + Basic", "large": "not measured"}}
+    record = sample_record(system="Front end", values={"memory": 3.0}, recipe=recipe)
+    found = samples(record, {"confusion": wrong, "confusion.crf": right, "confusion.basic": right})
+    assert list(found) == ["Front end", "Front end + CRF", "Front end + Basic"]
+    ious = {name: [score(s)[0, 0] for s in own if metrics(s)[0].name == "miou"] for name, own in found.items()}
+    assert ious == {"Front end": [25.0], "Front end + CRF": [100.0], "Front end + Basic": [100.0]}
+    assert [metrics(s)[0].name for s in found["Front end + CRF"]] == ["miou"]

@@ -22,13 +22,19 @@ name                 dtype, shape             meaning
 ``panel_truth``      uint8 [P, H, W]          ground-truth label map
 ``panel_labels``     uint8 [P, H, W]          predicted label map
 ==================== ======================== ==========================================================
+
+A trained network may be measured in several ways: after post-processing, or with a module added that is trained on top.
+The arrays of such a variant carry its suffix (``confusion.crf``), and the recipe's ``variants`` say which system each
+suffix measures: ``{"crf": "{system} + CRF"}``, with the record's own system for ``{system}``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 
 from harness.statistics.evidence import Evidence as Evidence
 
@@ -95,6 +101,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         values: Exact quantities and single figures that are not per image (parameters, peak memory).
         log: One row per epoch or phase: loss, learning rate, seconds.
         complete: False for an evaluation that stopped early; such a record never gets a verdict.
+        peak_memory: Most memory the measuring process had resident up to the record's end, in MiB; left out if unknown.
     """
 
     paper: str
@@ -114,3 +121,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     log: tuple[dict[str, int | float | str], ...] = ()
     complete: bool = True
     schema: int = 1
+    peak_memory: float | msgspec.UnsetType = msgspec.UNSET
+
+
+def measured_systems(recipe: Mapping[str, Any], system: str) -> dict[str, str]:
+    """Return the system that the arrays with each suffix measure; the empty suffix measures ``system`` itself."""
+    variants = recipe.get("variants", {})
+    return {"": system} | {suffix: name.replace("{system}", system) for suffix, name in variants.items()}
+
+
+def variant_arrays(arrays: Mapping[str, NDArray[Any]], suffix: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays with a suffix by their names without it; those without any for the empty suffix."""
+    parts = {name: name.partition(".") for name in arrays}
+    return {stem: arrays[name] for name, (stem, _, own) in parts.items() if own == suffix}

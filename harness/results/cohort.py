@@ -25,7 +25,8 @@ from harness.statistics.intervals import Floats, bootstrap
 
 System = str
 Seed = int
-Member = tuple[Stored, tuple[Sample, ...]]
+Member = tuple[Stored, Mapping[System, tuple[Sample, ...]]]
+"""A record and what it says of each system that it measures."""
 
 
 @dataclass(frozen=True)
@@ -164,20 +165,21 @@ def _members(group: Sequence[Stored], refused: list[Refused]) -> Iterator[Member
 
 def _scores(members: Sequence[Member]) -> dict[tuple[System, Metric], dict[Seed, Score]]:
     """Score every sample as it is and on resamples; samples over the same images share the draws."""
-    together: defaultdict[tuple[int, int], list[tuple[Stored, Sample]]] = defaultdict(list)
+    together: defaultdict[tuple[int, int], list[tuple[Stored, System, Sample]]] = defaultdict(list)
     for stored, owned in members:
-        for sample in owned:
-            together[images(sample), _stream(stored, sample)].append((stored, sample))
+        for system, found in owned.items():
+            for sample in found:
+                together[images(sample), _stream(stored, sample)].append((stored, system, sample))
     table: defaultdict[tuple[System, Metric], dict[Seed, Score]] = defaultdict(dict)
     for (count, stream), scored in together.items():
-        drawn = _resampled([sample for _, sample in scored], count, stream)
-        for (stored, sample), part in zip(scored, drawn, strict=True):
+        drawn = _resampled([sample for *_, sample in scored], count, stream)
+        for (stored, system, sample), part in zip(scored, drawn, strict=True):
             values = score(sample)[0]
             for column, metric in enumerate(metrics(sample)):
                 entry = Score(
                     float(values[column]), None if part is None else part[:, column], sample, column, stored.digest
                 )
-                table[stored.record.system, metric][stored.record.seed] = entry
+                table[system, metric][stored.record.seed] = entry
     return {key: dict(sorted(by_seed.items())) for key, by_seed in table.items()}
 
 

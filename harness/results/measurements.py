@@ -29,7 +29,7 @@ from harness.statistics.proportions import critical, wilson
 
 def measurements(cohort: Cohort) -> tuple[Measurement, ...]:
     """Return what a cohort measured, ordered by metric and, within it, by the experiment's order of systems."""
-    order = {system: place for place, system in enumerate(cohort.experiment.systems)}
+    order = {system: place for place, system in enumerate(cohort.experiment.measured())}
     names = list(dict.fromkeys(metric for _, metric in cohort.scores))
     keys = sorted(cohort.scores, key=lambda key: (names.index(key[1]), order.get(key[0], len(order)), key[0]))
     return tuple(_measurement(cohort, system, metric) for system, metric in keys)

@@ -28,7 +28,7 @@ class Beside:
 
 def reach_of(experiment: Experiment, claim: Operand) -> Reach | None:
     """Return the experiment's reach that the claim's system, metric and protocol match; None if it has none."""
-    if claim.system not in experiment.systems:
+    if claim.system not in experiment.measured():
         return None
     wanted = (claim.metric, claim.protocol)
     return next((reach for reach in experiment.reaches if (reach.metric, reach.protocol) == wanted), None)

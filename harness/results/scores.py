@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.claims.document import slug
 from harness.claims.vocabulary import METRICS
-from harness.ledger.record import Record
+from harness.ledger.record import Record, measured_systems, variant_arrays
 from harness.metrics.localisation import LocalisationProtocol, box_correct
 from harness.metrics.segmentation import class_iou
 from harness.statistics.evidence import Evidence
@@ -152,24 +153,23 @@ def score(sample: Sample, weights: Floats | None = None) -> Floats:
             return np.full((len(weights), 1), float(value))
 
 
-def samples(record: Record, arrays: Arrays) -> tuple[Sample, ...]:
-    """Return what a record's arrays and values say of each metric.
+def samples(record: Record, arrays: Arrays) -> dict[str, tuple[Sample, ...]]:
+    """Return what a record's arrays and values say of each metric, by the system it is said of.
 
     The recipe's ``localisation`` (fields of :class:`~harness.metrics.localisation.LocalisationProtocol`) sets the
-    overlap a box needs; ``classes`` names the classes; ``batch`` is the images of one timed repeat.
+    overlap a box needs; ``classes`` names the classes; ``batch`` is the images of one timed repeat; ``variants`` names
+    the systems that arrays with a suffix measure (:mod:`harness.ledger.record`).
 
     Raises:
         ScoreError: An array has the wrong shape, fewer than two images, or NaN, or needs a setting the recipe lacks.
     """
+    found: dict[str, tuple[Sample, ...]] = {}
     try:
-        found = (
-            *_classification(arrays),
-            *_localisation(record, arrays),
-            *_segmentation(record, arrays),
-            *_timing(record, arrays),
-            *_values(record),
-        )
-        for sample in found:
+        for suffix, system in measured_systems(record.recipe, record.system).items():
+            owned = variant_arrays(arrays, suffix)
+            if owned or not suffix:
+                found[system] = (*_of_images(record, owned), *(() if suffix else _values(record)))
+        for sample in chain.from_iterable(found.values()):
             if not np.isfinite(score(sample)).all():
                 raise ValueError(f"{metrics(sample)[0].name} is not a finite number")
     except ValueError as error:
@@ -186,6 +186,13 @@ def outcomes(sample: Sample) -> NDArray[np.bool_]:
     if not isinstance(sample, Mean) or not sample.proportion:
         raise ValueError("only a proportion of images has an outcome for each")
     return sample.values.astype(np.bool_)
+
+
+def _of_images(record: Record, arrays: Arrays) -> Iterator[Sample]:
+    yield from _classification(arrays)
+    yield from _localisation(record, arrays)
+    yield from _segmentation(record, arrays)
+    yield from _timing(record, arrays)
 
 
 def _classification(arrays: Arrays) -> Iterator[Sample]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import msgspec
 
 from harness.ledger.record import Environment
 
@@ -46,6 +49,16 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def peak_memory() -> float | msgspec.UnsetType:
+    """Return the most memory this process has had resident so far, in MiB; unset where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return msgspec.UNSET
+    bytes_per_unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 2**20, 1)
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

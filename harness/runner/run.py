@@ -17,7 +17,7 @@ from harness.errors import InterruptedRunError, StorageError
 from harness.experiment import Context, Outcome, Progress
 from harness.ledger.record import Evidence, Record
 from harness.ledger.store import Ledger, Stored
-from harness.runner.environment import environment, same_machine
+from harness.runner.environment import environment, peak_memory, same_machine
 from harness.runner.identity import key_of
 from harness.runner.prepare import Job
 from harness.runner.state import STATE, Scratch, State, attempt, discard, hold
@@ -135,6 +135,7 @@ def _record(job: Job, item: Work, outcome: Outcome, scratch: Scratch, seconds: f
         seconds=round(seconds, 3),
         values=dict(outcome.values),
         log=outcome.log,
+        peak_memory=peak_memory(),
     )
 
 
