@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.engine.evaluate import label_maps, recognise
+from harness.engine.evaluate import feature_maps, label_maps, probability_maps, recognise
 from harness.engine.images import Normalisation
 from harness.engine.localise import THRESHOLDS, BoxedImages, choose_threshold, cross_fit
-from harness.engine.train import seeded
+from harness.engine.train import Images, Maps, seeded
 from harness.metrics.classification import true_class_ranks
 from harness.metrics.localisation import (
     ClassActivation,
@@ -63,10 +63,26 @@ def test_recognition_is_the_classifiers_own(name: str, pixels: Tensor, normalise
 def test_labels_are_the_highest_scores(pixels: Tensor, normalise: Normalisation) -> None:
     with seeded(0):
         model = Segmenter(classifier(), 5)
-    labels = label_maps(model, pixels, normalise, 2)
+    labels = label_maps(model, Images(pixels, LABELS, normalise).chunks(2))
     with torch.inference_mode():
         assert np.array_equal(labels, model(normalise(pixels)).argmax(1).numpy())
     assert (labels.shape, labels.dtype) == ((7, 32, 32), np.uint8)
+
+
+def test_probabilities_and_features_do_not_depend_on_the_batch(pixels: Tensor, normalise: Normalisation) -> None:
+    with seeded(0):
+        model = Segmenter(classifier(), 5)
+    images = Images(pixels, LABELS, normalise)
+    probabilities = np.stack(list(probability_maps(model.train(), images.chunks(3))))
+    with torch.inference_mode():
+        expected = model(normalise(pixels)).softmax(1).numpy()
+    assert np.allclose(probabilities, expected, atol=1e-6)
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    features = feature_maps(model, images.chunks(2), torch.float16)
+    assert features.dtype == torch.float16
+    assert torch.allclose(features.float().softmax(1), torch.from_numpy(expected), atol=1e-2)
+    maps = Maps(features, torch.zeros(7, 32, 32, dtype=torch.uint8))
+    assert torch.equal(torch.cat(list(maps.chunks(4))), features.float())
 
 
 def test_nan_never_gets_a_rank_or_a_label(pixels: Tensor, normalise: Normalisation) -> None:
@@ -83,7 +99,7 @@ def test_nan_never_gets_a_rank_or_a_label(pixels: Tensor, normalise: Normalisati
             return scores
 
     with pytest.raises(ValueError, match="3 of 7 images have a NaN score, the first is image 2"):
-        label_maps(Holed(), pixels, normalise, 3)
+        label_maps(Holed(), Images(pixels, LABELS, normalise).chunks(3))
 
 
 def boxed(seed: int, count: int = 30) -> BoxedImages:

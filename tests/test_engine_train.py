@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from harness.engine.images import Normalisation
 from harness.engine.recipe import Training
-from harness.engine.train import DivergedError, Examples, arithmetic, seeded, train
+from harness.engine.train import DivergedError, Images, Maps, arithmetic, seeded, train
 from harness.errors import CheckpointError, UsageError
 
 TRAINING = Training(epochs=3, batch=8, learning_rate=0.05, shift=1)
@@ -38,14 +38,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def examples() -> Examples:
+def examples() -> Images:
     """40 images whose class is the colour of a square."""
     random = np.random.default_rng(0)
     pixels = random.integers(0, 60, (40, 10, 10, 3), dtype=np.uint8)
     labels = np.arange(40) % 3
     for image, label in zip(pixels, labels, strict=True):
         image[3:7, 3:7, label] += 150
-    return Examples(torch.from_numpy(pixels), torch.from_numpy(labels), Normalisation.of(pixels, CPU))
+    return Images(torch.from_numpy(pixels), torch.from_numpy(labels), Normalisation.of(pixels, CPU))
 
 
 def network(seed: int = 0) -> nn.Module:
@@ -215,9 +215,21 @@ def test_label_maps_vary_with_their_images(tmp_path: Path) -> None:
     masks = (data.pixels.amax(-1) > 100).to(torch.uint8)
     with seeded(0):
         model = nn.Conv2d(3, 2, 1)
-    pixels = Examples(data.pixels, masks, data.normalisation)
+    pixels = Images(data.pixels, masks, data.normalisation)
     train(model, pixels, F.cross_entropy, replace(TRAINING, epochs=30, shift=3), 0, tmp_path / "a.pt", lambda *_: None)
     predicted = model(data.normalisation(data.pixels)).argmax(1)
+    assert (predicted == masks).float().mean() > 0.97
+
+
+def test_learning_on_features_leaves_what_made_them_as_it_is(tmp_path: Path) -> None:
+    """A classifier on frozen features learns the bright pixels, and its order of examples is that of the images."""
+    data = examples()
+    masks = (data.pixels.amax(-1) > 100).to(torch.uint8)
+    frozen = Maps(torch.cat(list(Images(data.pixels, masks, data.normalisation).chunks(7))).half(), masks)
+    with seeded(0):
+        model = nn.Conv2d(3, 2, 1)
+    train(model, frozen, F.cross_entropy, replace(TRAINING, epochs=30), 0, tmp_path / "a.pt", lambda *_: None)
+    predicted = torch.cat([model(batch).argmax(1) for batch in frozen.chunks(9)])
     assert (predicted == masks).float().mean() > 0.97
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,14 +65,12 @@ def recognise(
     return Recognition(ranks.astype(np.uint16), ClassActivation(_array(responses), _array(dominant)))
 
 
-def label_maps(model: nn.Module, pixels: Tensor, normalise: Normalisation, batch: int) -> NDArray[np.uint8]:
+def label_maps(model: nn.Module, inputs: Iterable[Tensor]) -> NDArray[np.uint8]:
     """Predict the class of each pixel.
 
     Args:
-        model: From images to class scores at each pixel, [B, K, H, W]; put into evaluation mode.
-        pixels: uint8 [N, H, W, 3] on the model's device.
-        normalise: As in training.
-        batch: Images at a time.
+        model: From ``inputs`` to class scores at each pixel, [B, K, H, W]; put into evaluation mode.
+        inputs: Batches on the model's device.
 
     Returns:
         uint8 [N, H, W], the class with the highest score.
@@ -83,14 +81,29 @@ def label_maps(model: nn.Module, pixels: Tensor, normalise: Normalisation, batch
     predicted, valid = [], []
     model.eval()
     with torch.inference_mode():
-        for start in range(0, len(pixels), batch):
-            scores = model(normalise(pixels[start : start + batch]))
+        for batch in inputs:
+            scores = model(batch)
             predicted.append(scores.argmax(dim=1).to(torch.uint8))
             valid.append(scores.isnan().logical_not().flatten(1).all(dim=1))
     bad = np.flatnonzero(~_array(valid))
     if bad.size:
-        raise ValueError(f"{bad.size} of {len(pixels)} images have a NaN score, the first is image {bad[0]}")
+        raise ValueError(f"{bad.size} of {sum(map(len, valid))} images have a NaN score, the first is image {bad[0]}")
     return _array(predicted)
+
+
+def probability_maps(model: nn.Module, inputs: Iterable[Tensor]) -> Iterator[NDArray[np.float32]]:
+    """Yield each image's class probabilities at each pixel, float32 [K, H, W]; arguments as in :func:`label_maps`."""
+    model.eval()
+    with torch.inference_mode():
+        for batch in inputs:
+            yield from model(batch).float().softmax(dim=1).cpu().numpy()
+
+
+def feature_maps(model: nn.Module, inputs: Iterable[Tensor], dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return what ``model`` makes of all inputs, [N, C, h, w] on its device; it is put into evaluation mode."""
+    model.eval()
+    with torch.no_grad():
+        return torch.cat([model(batch).to(dtype) for batch in inputs])
 
 
 def _array(batches: list[Tensor]) -> NDArray[Any]:

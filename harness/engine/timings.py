@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -15,6 +15,8 @@ from harness.errors import UsageError
 from harness.ledger.record import Code, Deviation, Environment, Record
 from harness.statistics.evidence import Evidence
 from harness.statistics.intervals import student
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -38,6 +40,21 @@ class Timing(msgspec.Struct, frozen=True):
     deviations: tuple[Deviation, ...] = ()
 
 
+class Workload(msgspec.Struct, frozen=True):
+    """What a benchmark of the harness itself says in ``extra_info``: it times no network and is not recorded.
+
+    Attributes:
+        task: What was done ("audit").
+        size: How many of ``unit`` it was done to.
+        block: Which of the interleaved passes over all sizes.
+    """
+
+    task: str
+    size: int
+    unit: str
+    block: int
+
+
 class _Stats(msgspec.Struct):
     data: list[float]
 
@@ -45,7 +62,11 @@ class _Stats(msgspec.Struct):
 class _Benchmark(msgspec.Struct):
     name: str
     stats: _Stats
-    extra_info: Timing
+    extra_info: dict[str, Any]
+
+    @property
+    def timing(self) -> Timing:
+        return msgspec.convert(self.extra_info, Timing)
 
 
 class _Document(msgspec.Struct):
@@ -63,7 +84,7 @@ class Ratio:
 
 
 def read(path: Path) -> list[tuple[Record, dict[str, NDArray[np.float64]]]]:
-    """Turn a file of ``pytest benchmarks --benchmark-json`` into one record for each experiment and system.
+    """Turn a file of ``pytest benchmarks --benchmark-json`` into one record for each experiment and system of a paper.
 
     ``seconds`` holds all rounds, block by block, so that rounds of different systems at the same place were timed close
     together. Values are those of the last block.
@@ -72,23 +93,53 @@ def read(path: Path) -> list[tuple[Record, dict[str, NDArray[np.float64]]]]:
         UsageError: The file is missing, is no such JSON, or mixes runs: the blocks of a system differ in recipe, code,
             machine or number of rounds.
     """
+    document = _document(path)
+    groups: dict[tuple[str, str, str], list[_Benchmark]] = {}
+    for benchmark in document.benchmarks:
+        if "task" not in benchmark.extra_info:
+            timing = _converted(path, benchmark, Timing)
+            groups.setdefault((timing.paper, timing.experiment, timing.system), []).append(benchmark)
+    for members in groups.values():
+        members.sort(key=lambda benchmark: benchmark.timing.block)
+    if len({tuple(len(member.stats.data) for member in members) for members in groups.values()}) > 1:
+        raise UsageError(f"{path}: the systems were not timed equally often", "Run the benchmarks again, all of them.")
+    return [_record(path, members, document.datetime) for members in groups.values()]
+
+
+def read_workloads(path: Path) -> dict[tuple[str, str], dict[int, NDArray[np.float64]]]:
+    """Return the seconds per unit of every workload in the file, block by block: (task, unit) to size to [T].
+
+    Raises:
+        UsageError: The file is missing or no such JSON.
+    """
+    found: dict[tuple[str, str], dict[int, list[tuple[int, list[float]]]]] = {}
+    for benchmark in _document(path).benchmarks:
+        if "task" in benchmark.extra_info:
+            work = _converted(path, benchmark, Workload)
+            sizes = found.setdefault((work.task, work.unit), {})
+            sizes.setdefault(work.size, []).append((work.block, benchmark.stats.data))
+    return {
+        task: {size: np.concatenate([data for _, data in sorted(blocks)]) / size for size, blocks in sizes.items()}
+        for task, sizes in found.items()
+    }
+
+
+def _document(path: Path) -> _Document:
     try:
-        document = msgspec.json.decode(path.read_bytes(), type=_Document)
+        return msgspec.json.decode(path.read_bytes(), type=_Document)
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be read ({error.strerror})", "Run pytest benchmarks --benchmark-json=FILE."
         ) from error
     except msgspec.DecodeError as error:
         raise UsageError(f"{path}: not the JSON of this project's benchmarks: {error}") from error
-    groups: dict[tuple[str, str, str], list[_Benchmark]] = {}
-    for benchmark in document.benchmarks:
-        timing = benchmark.extra_info
-        groups.setdefault((timing.paper, timing.experiment, timing.system), []).append(benchmark)
-    for members in groups.values():
-        members.sort(key=lambda benchmark: benchmark.extra_info.block)
-    if len({tuple(len(member.stats.data) for member in members) for members in groups.values()}) > 1:
-        raise UsageError(f"{path}: the systems were not timed equally often", "Run the benchmarks again, all of them.")
-    return [_record(path, members, document.datetime) for members in groups.values()]
+
+
+def _converted(path: Path, benchmark: _Benchmark, kind: type[S]) -> S:
+    try:
+        return msgspec.convert(benchmark.extra_info, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{path}: {benchmark.name} is none of this project's benchmarks: {error}") from error
 
 
 def relative(seconds: NDArray[np.float64], baseline: NDArray[np.float64]) -> Ratio:
@@ -106,9 +157,9 @@ def relative(seconds: NDArray[np.float64], baseline: NDArray[np.float64]) -> Rat
 
 
 def _record(path: Path, members: Sequence[_Benchmark], started: str) -> tuple[Record, dict[str, NDArray[np.float64]]]:
-    last = members[-1].extra_info
+    last = members[-1].timing
     for member in members:
-        timing = member.extra_info
+        timing = member.timing
         if (timing.recipe, timing.code, timing.environment) != (last.recipe, last.code, last.environment):
             raise UsageError(f"{path}: {member.name} was timed with another recipe, code or machine than the others")
     seconds = np.array([value for member in members for value in member.stats.data], dtype=np.float64)

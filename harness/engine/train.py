@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -35,9 +36,26 @@ class DivergedError(RemeasureError):
     exit_code = ExitCode.NOTHING_MEASURED
 
 
+class Examples(Protocol):
+    """What a network learns from or is tested on, on the device."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, variation: Variation, start: int, end: int) -> tuple[Tensor, Tensor]:
+        """Return network input float32 [B, C, h, w] and targets int64 [B] or [B, H, W] of places in an epoch."""
+        ...
+
+    def chunks(self, batch: int) -> Iterator[Tensor]:
+        """Yield network input float32 [B, C, h, w], every example in its order and as it is."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Examples:
-    """Training images and what they show, on the device.
+class Images:
+    """Images and what they show; varied in training.
 
     Attributes:
         pixels: uint8 [N, H, W, 3].
@@ -49,13 +67,49 @@ class Examples:
     targets: Tensor
     normalisation: Normalisation
 
+    @property
+    def device(self) -> torch.device:
+        return self.pixels.device
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
     def batch(self, variation: Variation, start: int, end: int) -> tuple[Tensor, Tensor]:
-        """Return network input float32 [B, 3, H, W] and targets int64 [B] or [B, H, W]."""
         if self.targets.ndim == 1:
             (pixels,) = variation.batch(start, end, self.pixels)
             return self.normalisation(pixels), self.targets[variation.order[start:end]]
         pixels, targets = variation.batch(start, end, self.pixels, self.targets)
         return self.normalisation(pixels), targets.long()
+
+    def chunks(self, batch: int) -> Iterator[Tensor]:
+        return (self.normalisation(self.pixels[start : start + batch]) for start in range(0, len(self), batch))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """Feature maps of images, made once by a network that does not learn any more; not varied in training.
+
+    Attributes:
+        features: float16 or float32 [N, C, h, w].
+        targets: uint8 [N, H, W], label maps of the images.
+    """
+
+    features: Tensor
+    targets: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        return self.features.device
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def batch(self, variation: Variation, start: int, end: int) -> tuple[Tensor, Tensor]:
+        places = variation.order[start:end]
+        return self.features[places].float(), self.targets[places].long()
+
+    def chunks(self, batch: int) -> Iterator[Tensor]:
+        return (self.features[start : start + batch].float() for start in range(0, len(self), batch))
 
 
 @contextmanager
@@ -88,7 +142,7 @@ def train(
     path: Path,
     stepped: Stepped,
 ) -> tuple[LogRow, ...]:
-    """Train ``model`` in place, or go on from the checkpoint at ``path``.
+    """Train ``model`` in place, or go on from the checkpoint at ``path``; parameters without a gradient stay.
 
     Args:
         model: On the device of the examples, in its :func:`~harness.engine.images.layout`.
@@ -108,13 +162,13 @@ def train(
         CheckpointError: ``path`` is unreadable or of another training.
         StorageError: ``path`` cannot be written.
     """
-    steps = len(examples.pixels) // training.batch
+    steps = len(examples) // training.batch
     if steps == 0:
-        raise UsageError(f"{len(examples.pixels)} training images do not fill a batch of {training.batch}")
+        raise UsageError(f"{len(examples)} training images do not fill a batch of {training.batch}")
     optimiser = torch.optim.SGD(
         model.parameters(), lr=0.0, momentum=training.momentum, weight_decay=training.weight_decay
     )
-    identity = {**asdict(training), "seed": seed, "images": len(examples.pixels)}
+    identity = {**asdict(training), "seed": seed, "images": len(examples)}
     log = _resume(path, model, optimiser, identity)
     model.train()
     for epoch in range(len(log), training.epochs):
@@ -142,7 +196,7 @@ def _epoch(
     stepped: Stepped,
 ) -> Tensor:
     """Take one epoch's steps without waiting for the device; return the losses, float32 [steps], still on it."""
-    count, device = len(examples.pixels), examples.pixels.device
+    count, device = len(examples), examples.device
     variation = Variation.draw(count, training, seed, epoch, device)
     steps = count // training.batch
     losses = []
