@@ -13,7 +13,7 @@ import msgspec
 
 from harness.ledger.record import Environment
 
-PACKAGES = ("remeasure", "torch", "torchvision", "numpy", "scipy", "pillow")
+PACKAGES = ("remeasure", "torch", "torchvision", "numpy", "scipy", "pillow", "pydensecrf2")
 
 
 def environment(device: str) -> Environment:

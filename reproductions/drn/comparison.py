@@ -17,7 +17,7 @@ from harness.engine.evaluate import Recognition, label_maps, recognise
 from harness.engine.images import Normalisation, layout
 from harness.engine.localise import BoxedImages, choose_threshold, cross_fit
 from harness.engine.recipe import Training
-from harness.engine.train import Examples, LogRow, arithmetic, seeded, train
+from harness.engine.train import Images, LogRow, arithmetic, seeded, train
 from harness.experiment import Context, Outcome, Unit
 from harness.metrics.segmentation import confusion_counts
 from reproductions.drn.models import Classifier, Segmenter, build
@@ -52,11 +52,12 @@ class _Work:
         pixels, labels = self.on_device(images.pixels), self.on_device(images.labels)
         return recognise(model, model.scores, pixels, labels, self.normalise, self.recipe.evaluation_batch)
 
-    def label(self, model: Segmenter, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return label_maps(model, self.on_device(images), self.normalise, self.recipe.evaluation_batch)
+    def label(self, model: Segmenter, images: Labelled) -> NDArray[np.uint8]:
+        shown = Images(self.on_device(images.pixels), self.on_device(images.labels), self.normalise)
+        return label_maps(model, shown.chunks(self.recipe.evaluation_batch))
 
     def train(self, phase: str, model: nn.Module, targets: NDArray[Any], training: Training) -> Log:
-        examples = Examples(self.on_device(self.pictures.train.pixels), self.on_device(targets), self.normalise)
+        examples = Images(self.on_device(self.pictures.train.pixels), self.on_device(targets), self.normalise)
         stepped = partial(self.context.progress, f"{self.unit.system}, seed {self.unit.seed}: {phase}")
         path = self.context.scratch / f"{phase}.pt"
         log = train(model, examples, F.cross_entropy, training, self.unit.seed, path, stepped)
@@ -142,7 +143,7 @@ def _segment(work: _Work, segmenter: Segmenter) -> Arrays:
     test = work.pictures.test
     if test.masks is None:
         return {}
-    predicted = work.label(segmenter, test.pixels)
+    predicted = work.label(segmenter, test)
     places = distinct(test.labels, work.recipe.panels)
     return {
         "confusion": confusion_counts(test.masks, predicted, len(work.recipe.classes)).astype(np.int32),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from harness.engine.recipe import Training
-from harness.experiment import Context, Cost, Unit
+from harness.engine.rehearsal import rehearse
+from harness.experiment import Cost, Unit
 from reproductions.drn.comparison import measure
 from reproductions.drn.pictures import Labelled, Pictures
 from reproductions.drn.recipes import Recipe, Source
@@ -29,16 +27,12 @@ def estimate(unit: Unit, device: str, recipe: Recipe[Source], pictures: Pictures
         segmentation=None if recipe.segmentation is None else replace(recipe.segmentation, epochs=2),
     )
     sample = _sample(pictures, STEPS * max(t.batch for t in (recipe.classification, recipe.segmentation) if t))
-    with TemporaryDirectory() as scratch:
-        begun = time.perf_counter()
-        outcome = measure(unit, Context(Path(scratch), device, lambda *_: None), few, sample)
-        total = time.perf_counter() - begun
-    epochs = {str(row["phase"]): float(row["seconds"]) for row in outcome.log}
-    evaluation = total - sum(float(row["seconds"]) for row in outcome.log)
-    setup = evaluation * _tested(pictures) / _tested(sample)
+    seen = rehearse(lambda context: measure(unit, context, few, sample), device)
+    setup = seen.rest * _tested(pictures) / _tested(sample)
     if recipe.segmentation is not None:
-        setup += recipe.segmentation.epochs * _epoch(epochs["segmentation"], recipe.segmentation, sample, pictures)
-    return Cost(setup, _epoch(epochs["classification"], recipe.classification, sample, pictures))
+        one = _epoch(seen.epochs["segmentation"], recipe.segmentation, sample, pictures)
+        setup += recipe.segmentation.epochs * one
+    return Cost(setup, _epoch(seen.epochs["classification"], recipe.classification, sample, pictures))
 
 
 def _epoch(seconds: float, training: Training, sample: Pictures, pictures: Pictures) -> float:

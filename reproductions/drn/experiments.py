@@ -59,20 +59,32 @@ STATEMENTS = (
 )
 """What the text says numbers about, in the words of the claims file."""
 
-_MODELS = ("reproductions.drn.models", "reproductions.drn.specs")
+_MODELS = (
+    "reproductions.drn.models",
+    "reproductions.drn.specs",
+    "harness.networks.residual",
+    "harness.networks.upsampling",
+    "harness.networks.width",
+)
 _DERIVED = (*_MODELS, "reproductions.drn.exact", "harness.architecture")
 _TRAINED = (
     *_MODELS,
     "reproductions.drn.comparison",
     "reproductions.drn.pictures",
     "harness.architecture.gridding",
-    "harness.datasets",
+    "harness.datasets.digest",
+    "harness.datasets.imagenette",
+    "harness.datasets.images",
+    "harness.datasets.scenes",
+    "harness.datasets.sprites",
     "harness.engine.evaluate",
     "harness.engine.images",
     "harness.engine.localise",
     "harness.engine.recipe",
     "harness.engine.train",
-    "harness.metrics",
+    "harness.metrics.classification",
+    "harness.metrics.localisation",
+    "harness.metrics.segmentation",
 )
 _CLASSIFICATION = (Reach("top1-error", "1-crop"), Reach("top5-error", "1-crop"))
 _LOCALISATION = (Reach("top1-localisation-error"), Reach("top5-localisation-error"))

@@ -9,8 +9,7 @@ such a file loads strictly.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -19,12 +18,14 @@ from torch.nn import functional as F
 from torchvision.models import resnet as torchvision_resnet
 
 from harness.errors import CheckpointError, UsageError
+from harness.networks.residual import EXPANSION, IMAGE_CHANNELS, BlockKind, conv3x3, initialise, residual_level
+from harness.networks.upsampling import bilinear_kernel
+from harness.networks.width import scaled
 from harness.weights import LoadedCheckpoint, load_checkpoint
 from reproductions.drn.specs import MODELS, ModelSpec, Schedule, Upsampling, find_spec
 
 __all__ = [
     "MODELS",
-    "BasicBlock",
     "Classifier",
     "ModelSpec",
     "Schedule",
@@ -46,43 +47,6 @@ DILATIONS = (1, 1, 1, 1, 2, 4, 2, 1)
 CLASSIFIER_DEVIATION = math.sqrt(2 / 1000)
 """Initial standard deviation of the convolutional ``fc``: He's fan-out rule at the released 1000 classes."""
 HEAD = ("avgpool", "fc")
-IMAGE_CHANNELS = 3
-
-
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions, optionally around a skip connection.
-
-    Without ``residual`` the last ReLU stays. The projection on the skip connection then exists without being
-    evaluated: the released DRN-C-58 carries one such dead branch of 1,049,600 parameters in its files.
-    """
-
-    expansion = 1
-
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        stride: int = 1,
-        downsample: nn.Module | None = None,
-        *,
-        dilation: int = 1,
-        residual: bool = True,
-    ) -> None:
-        super().__init__()
-        self.conv1 = _conv3x3(in_channels, channels, stride, dilation)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.relu = nn.ReLU(inplace=True)
-        self.conv2 = _conv3x3(channels, channels, 1, dilation)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.downsample = downsample
-        self.residual = residual
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [N, in_channels, h, w] to [N, channels, ceil(h / stride), ceil(w / stride)]."""
-        out: Tensor = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
-        if self.residual:
-            out += x if self.downsample is None else self.downsample(x)
-        return F.relu(out, inplace=True)
 
 
 class Classifier(nn.Module):
@@ -162,7 +126,7 @@ class Segmenter(nn.Module):
         self.up = nn.ConvTranspose2d(
             num_classes, num_classes, 2 * stride, stride, stride // 2, groups=num_classes, bias=False
         )
-        _initialise(self.seg)
+        initialise(self.seg)
         self.up.weight.requires_grad_(False).copy_(bilinear_kernel(stride).expand_as(self.up.weight))
 
     def features(self, x: Tensor) -> Tensor:
@@ -186,16 +150,6 @@ class Segmenter(nn.Module):
         return F.interpolate(scores, size=(height, width), mode="bilinear", align_corners=corners)
 
 
-def bilinear_kernel(stride: int) -> Tensor:
-    """Return the [2 * stride, 2 * stride] kernel of bilinear upsampling by an even ``stride``.
-
-    Its one-dimensional taps are 1, 3, ..., 2 * stride - 1, 2 * stride - 1, ..., 3, 1 over 2 * stride.
-    """
-    rise = torch.arange(1, 2 * stride, 2) / (2 * stride)
-    taps = torch.cat([rise, rise.flip(0)])
-    return torch.outer(taps, taps)
-
-
 def build(
     model: str | ModelSpec, *, num_classes: int = 1000, width: float = 1.0, schedule: Schedule | None = None
 ) -> Classifier:
@@ -217,8 +171,6 @@ def build(
     """
     spec = find_spec(model) if isinstance(model, str) else model
     _require_classes(num_classes, spec)
-    if not (math.isfinite(width) and width > 0):
-        raise UsageError(f"the width of {spec.name} is a factor above 0 (1 for the released network), not {width}")
     if schedule is not None and spec.family != "DRN-A":
         raise UsageError(f"{spec.name} has one dilation schedule only; {schedule.value!r} applies to DRN-A")
     if spec.family in ("ResNet", "DRN-A"):
@@ -298,12 +250,12 @@ def _resnet_layers(spec: ModelSpec, num_classes: int, width: float) -> dict[str,
         with torch.device("meta"):
             network = torchvision_resnet.ResNet(block, list(spec.blocks), num_classes=num_classes)
         _narrow(network, width)
-        _initialise(network)
+        initialise(network)
     return dict(network.named_children())
 
 
 def _drn_layers(spec: ModelSpec, num_classes: int, width: float) -> dict[str, nn.Module]:
-    planes = [_scaled(channels, width) for channels in CHANNELS]
+    planes = [scaled(channels, width) for channels in CHANNELS]
     stem = (
         nn.Conv2d(IMAGE_CHANNELS, planes[0], 7, padding=3, bias=False),
         nn.BatchNorm2d(planes[0]),
@@ -316,50 +268,30 @@ def _drn_layers(spec: ModelSpec, num_classes: int, width: float) -> dict[str, nn
     channels = planes[0]
     for level in range(1, 9):
         main = 3 <= level <= 6
-        shape = (channels, planes[level - 1], spec.blocks[level - 1], STRIDES[level - 1], DILATIONS[level - 1])
+        kind: BlockKind = spec.block if main else "basic"
+        stride, dilations = STRIDES[level - 1], (DILATIONS[level - 1],) * spec.blocks[level - 1]
         if plain and not main:
-            layers[f"layer{level}"] = _plain_level(*shape)
+            layers[f"layer{level}"] = _plain_level(channels, planes[level - 1], dilations, stride)
         else:
-            bottleneck = main and spec.block == "bottleneck"
             residual = level <= 6 or spec.end_residual
-            layers[f"layer{level}"] = _residual_level(*shape, bottleneck=bottleneck, residual=residual)
-        channels = planes[level - 1] * (4 if main and spec.block == "bottleneck" else 1)
+            layers[f"layer{level}"] = residual_level(
+                channels, planes[level - 1], dilations, stride=stride, kind=kind, residual=residual
+            )
+        channels = EXPANSION[kind] * planes[level - 1]
     layers["avgpool"] = nn.AdaptiveAvgPool2d(1)
     for layer in layers.values():
-        _initialise(layer)
+        initialise(layer)
     classifier = nn.Conv2d(channels, num_classes, kernel_size=1)
     nn.init.normal_(classifier.weight, std=CLASSIFIER_DEVIATION)
     return {**layers, "fc": classifier}
 
 
-def _plain_level(in_channels: int, channels: int, convolutions: int, stride: int, dilation: int) -> nn.Sequential:
+def _plain_level(in_channels: int, channels: int, dilations: Sequence[int], stride: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for index in range(convolutions):
+    for index, dilation in enumerate(dilations):
         source, step = (in_channels, stride) if index == 0 else (channels, 1)
-        layers += [_conv3x3(source, channels, step, dilation), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+        layers += [conv3x3(source, channels, step, dilation), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
-
-
-def _residual_level(
-    in_channels: int, channels: int, blocks: int, stride: int, dilation: int, *, bottleneck: bool, residual: bool
-) -> nn.Sequential:
-    block = torchvision_resnet.Bottleneck if bottleneck else partial(BasicBlock, residual=residual)
-    out_channels = 4 * channels if bottleneck else channels
-    downsample = None
-    if stride != 1 or in_channels != out_channels:
-        downsample = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
-        )
-    first = block(in_channels, channels, stride, downsample, dilation=dilation)
-    return nn.Sequential(first, *(block(out_channels, channels, dilation=dilation) for _ in range(1, blocks)))
-
-
-def _conv3x3(in_channels: int, channels: int, stride: int, dilation: int) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, channels, 3, stride, padding=dilation, dilation=dilation, bias=False)
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(1, round(channels * width))
 
 
 def _narrow(network: nn.Module, width: float) -> None:
@@ -368,21 +300,14 @@ def _narrow(network: nn.Module, width: float) -> None:
         for name, layer in parent.named_children():
             if isinstance(layer, nn.Conv2d):
                 if layer.in_channels != IMAGE_CHANNELS:
-                    layer.in_channels = _scaled(layer.in_channels, width)
-                layer.out_channels = _scaled(layer.out_channels, width)
+                    layer.in_channels = scaled(layer.in_channels, width)
+                layer.out_channels = scaled(layer.out_channels, width)
                 shape = (layer.out_channels, layer.in_channels, *layer.kernel_size)
                 layer.weight = nn.Parameter(torch.empty(shape))
             elif isinstance(layer, nn.BatchNorm2d):
-                setattr(parent, name, nn.BatchNorm2d(_scaled(layer.num_features, width)))
+                setattr(parent, name, nn.BatchNorm2d(scaled(layer.num_features, width)))
             elif isinstance(layer, nn.Linear):
-                setattr(parent, name, nn.Linear(_scaled(layer.in_features, width), layer.out_features))
-
-
-def _initialise(module: nn.Module) -> None:
-    for conv in _convolutions(module):
-        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
-        if conv.bias is not None:
-            nn.init.zeros_(conv.bias)
+                setattr(parent, name, nn.Linear(scaled(layer.in_features, width), layer.out_features))
 
 
 def _convolutions(module: nn.Module) -> Iterable[nn.Conv2d]:

@@ -1,0 +1,1 @@
+"""Controlled comparisons of segmentation networks: what all papers that make them share."""
