@@ -16,7 +16,7 @@ from harness.audit.finding import Finding, Severity
 from harness.audit.rules import TWO_VALUES
 from harness.audit.worksheet import Worksheet
 from harness.claims.document import slug
-from harness.claims.model import Claim, Paper, Table
+from harness.claims.model import Claim, Column, Paper, Table
 from harness.claims.printed import Printed
 from harness.claims.vocabulary import Quantity
 
@@ -68,8 +68,9 @@ def _named(paper: Paper) -> Iterator[tuple[Quantities, Claim]]:
 
 def _distinctions(table: Table) -> dict[str, tuple[str, str]]:
     """Map a column's id to its group, and to itself where nothing else tells it from another column."""
-    declared = Counter((column.metric, column.dataset, column.protocol, column.group) for column in table.columns)
-    return {
-        c.id: (c.group or "", c.id if declared[c.metric, c.dataset, c.protocol, c.group] > 1 else "")
-        for c in table.columns
-    }
+    declared = Counter(_setting(column) for column in table.columns)
+    return {c.id: (c.group or "", c.id if declared[_setting(c)] > 1 else "") for c in table.columns}
+
+
+def _setting(column: Column) -> tuple[str | None, ...]:
+    return column.metric, column.dataset, column.protocol, column.group, column.system

@@ -33,7 +33,7 @@ SECTIONS = (
 )  # fmt: skip
 KEYS: Mapping[str, tuple[str, ...]] = {
     "paper": ("key", "title", "authors", "year", "venue", "versions", "url"),
-    "system": ("family", "layers", "counterpart"),
+    "system": ("family", "layers", "counterpart", "settings"),
     "table": ("section", "caption", "source", "transcription", "transcriptions", "columns", "rows"),
     "column": ("id", "title", "metric", "unit", "dataset", "protocol", "n", "group",
                "system"),
@@ -154,6 +154,7 @@ def _systems(document: Document) -> dict[str, System]:
             document.optional(key, table, "family"),
             document.whole(key, table, "layers"),
             document.optional(key, table, "counterpart"),
+            _settings(document, key, table),
         )
     for name, system in systems.items():
         chain = [name]
@@ -169,6 +170,14 @@ def _systems(document: Document) -> dict[str, System]:
         if system.layers is not None and system.family is None:
             document.complain(("system", name), "'layers' orders a family, and 'family' is missing")
     return systems
+
+
+def _settings(document: Document, key: Key, table: Mapping[str, Any]) -> dict[str, str]:
+    value = table.get("settings", {})
+    if not isinstance(value, dict) or not all(isinstance(text, str) and text for text in value.values()):
+        document.complain(key, '\'settings\' must be a table of strings such as { crop = "544", CRF = "no" }')
+        return {}
+    return value
 
 
 def _table(draft: Draft, table_id: str, table: dict[str, Any]) -> None:

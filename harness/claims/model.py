@@ -205,12 +205,14 @@ class System:
         family: Systems that differ only in ``layers`` ("ResNet", "DRN-A").
         layers: Depth as the name states it.
         counterpart: The baseline it was derived from.
+        settings: What tells it from other systems, in the paper's words: ``{"CRF": "no", "training data": "fine"}``.
     """
 
     name: str
     family: str | None = None
     layers: int | None = None
     counterpart: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

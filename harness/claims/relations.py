@@ -49,11 +49,10 @@ def read_relations(
             document.complain(key, f"duplicate id {statement!r}")
         seen.add(statement)
         place = place_of(key, table)
-        read = _unchecked if "unchecked" in table else _relation
         cases = _cases(document, key, table)
         for number, case in enumerate(cases, start=1):
             relation_id = f"{statement}#{number}" if len(cases) > 1 else statement
-            relations.append(read(document, key, table, relation_id, case, place))
+            relations.append(_relation(document, key, table, relation_id, case, place))
             _check(document, key, relations[-1], known, measurable, definitions)
     texts = {name: str(text) for name, text in document.section("define").items()}
     return tuple(_inlined(relation, texts) for relation in relations)
@@ -140,29 +139,23 @@ def _relation(
     place: Place,
 ) -> Relation:
     filled = _filler(document, key, table, case)
-    op = document.choice(key, document.text(key, table, "op"), dict.fromkeys(OPERATORS), "operator")
-    margin = document.printed(key, table["margin"]) if "margin" in table else None
-    if op == "~" and (margin is None or not table.get("margin_reason")):
-        document.complain(key, "'~' needs a 'margin' and a 'margin_reason': how near is near, and why")
-    if op != "~" and ("margin" in table or "margin_reason" in table):
-        document.complain(key, f"'margin' belongs to '~', not to {op!r}")
-    return Relation(
+    said = Relation(
         id=relation_id,
         statement=document.text(key, table, "id"),
         quote=document.text(key, table, "quote"),
-        left=filled("left"),
-        op=op,
-        right=filled("right"),
-        unit=document.choice(key, document.text(key, table, "unit"), UNITS, "unit"),
+        left="",
+        op="",
+        right="",
+        unit="1",
         place=place,
         universal=document.optional(key, table, "universal"),
-        margin=margin,
-        margin_reason=document.text(key, table, "margin_reason", ""),
-        significant=document.flag(key, table, "significant"),
         direction=filled("direction") if "direction" in table else None,
         conclusion=filled("conclusion", ""),
         note=document.text(key, table, "note", ""),
     )
+    if "unchecked" in table:
+        return _unchecked(said, document, key, table)
+    return _checked(said, document, key, table, filled)
 
 
 def _filler(document: Document, key: Key, table: Mapping[str, Any], case: Mapping[str, str]) -> Callable[..., str]:
@@ -178,33 +171,34 @@ def _filler(document: Document, key: Key, table: Mapping[str, Any], case: Mappin
     return filled
 
 
-def _unchecked(
-    document: Document,
-    key: Key,
-    table: Mapping[str, Any],
-    relation_id: str,
-    case: dict[str, str],
-    place: Place,
+def _checked(
+    said: Relation, document: Document, key: Key, table: Mapping[str, Any], filled: Callable[..., str]
 ) -> Relation:
-    filled = _filler(document, key, table, case)
-    checked = ", ".join(repr(name) for name in ARITHMETIC if name in table)
-    if checked:
-        document.complain(key, f"'unchecked' beside {checked}: a statement is checked by arithmetic or it is not")
-    return Relation(
-        id=relation_id,
-        statement=document.text(key, table, "id"),
-        quote=document.text(key, table, "quote"),
-        left="",
-        op="",
-        right="",
-        unit="1",
-        place=place,
-        universal=document.optional(key, table, "universal"),
-        direction=filled("direction") if "direction" in table else None,
-        conclusion=filled("conclusion", ""),
-        note=document.text(key, table, "note", ""),
-        unchecked=document.text(key, table, "unchecked"),
+    """Add what arithmetic checks."""
+    op = document.choice(key, document.text(key, table, "op"), dict.fromkeys(OPERATORS), "operator")
+    margin = document.printed(key, table["margin"]) if "margin" in table else None
+    if op == "~" and (margin is None or not table.get("margin_reason")):
+        document.complain(key, "'~' needs a 'margin' and a 'margin_reason': how near is near, and why")
+    if op != "~" and ("margin" in table or "margin_reason" in table):
+        document.complain(key, f"'margin' belongs to '~', not to {op!r}")
+    return replace(
+        said,
+        left=filled("left"),
+        op=op,
+        right=filled("right"),
+        unit=document.choice(key, document.text(key, table, "unit"), UNITS, "unit"),
+        margin=margin,
+        margin_reason=document.text(key, table, "margin_reason", ""),
+        significant=document.flag(key, table, "significant"),
     )
+
+
+def _unchecked(said: Relation, document: Document, key: Key, table: Mapping[str, Any]) -> Relation:
+    """Add why arithmetic cannot check it."""
+    arithmetic = ", ".join(repr(name) for name in ARITHMETIC if name in table)
+    if arithmetic:
+        document.complain(key, f"'unchecked' beside {arithmetic}: a statement is checked by arithmetic or it is not")
+    return replace(said, unchecked=document.text(key, table, "unchecked"))
 
 
 def _check(
