@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness.datasets.scenes import CLASS_NAMES, generate
 from harness.experiment import Experiment, Reach
 from harness.ledger.record import Code, Data, Deviation, Record
 from harness.ledger.store import Ledger
+from harness.reports.numbers import MINUS, THIN
 from harness.results.model import Results
 from harness.runner.identity import code_digest
 from harness.statistics.evidence import Evidence
@@ -32,6 +34,7 @@ PHOTOGRAPHS = Data("imagenette2-112", "9" * 64, 9469, 3925, "stretched to square
 SCENES = Data("scenes", "d" * 64, 3000, 400)
 
 Arrays = dict[str, NDArray[Any]]
+ArraysOf = Callable[[str], Mapping[str, NDArray[Any]]]
 
 
 def experiments(paper: Paper) -> tuple[Experiment, ...]:
@@ -137,7 +140,7 @@ def record(of: Experiment, system: str, seed: int, **changes: Any) -> Record:
     return sample_record(seed, **{**settings, **changes})
 
 
-def full_results(paper: Paper, folder: Path) -> tuple[Results, Callable[[str], Mapping[str, NDArray[Any]]]]:
+def full_results(paper: Paper, folder: Path) -> tuple[Results, ArraysOf]:
     """Return the results of all four experiments and the function that gives a record's arrays."""
     ledger = Ledger(folder)
     exact, scenes, photographs, speed = experiments(paper)
@@ -148,6 +151,16 @@ def full_results(paper: Paper, folder: Path) -> tuple[Results, Callable[[str], M
     return joined(paper, ledger, exact, scenes, photographs, speed), arrays_of(ledger)
 
 
-def arrays_of(ledger: Ledger) -> Callable[[str], Mapping[str, NDArray[Any]]]:
+def arrays_of(ledger: Ledger) -> ArraysOf:
     stored = {found.digest: found for found in ledger.records()}
     return lambda digest: stored[digest].arrays()
+
+
+def no_arrays(digest: str) -> Mapping[str, NDArray[Any]]:
+    raise AssertionError(f"no arrays were asked for: {digest}")
+
+
+def numbers(text: str) -> list[float]:
+    """Return the numbers that a text shows."""
+    plain = text.replace(MINUS, "-").replace(THIN, "")
+    return [float(found) for found in re.findall(r"(?<![\w.-])[-+]?\d+(?:\.\d+)?", plain)]

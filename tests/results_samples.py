@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from ledger_samples import sample_record
 from numpy.typing import NDArray
+from scipy import stats
 
 from harness.audit.run import audit
 from harness.claims.load import load_paper
@@ -18,7 +20,7 @@ from harness.experiment import Context, Experiment, Outcome, Reach, Unit
 from harness.ledger.record import Code, Data, Record
 from harness.ledger.store import Ledger, Stored
 from harness.results.join import join
-from harness.results.model import ClaimRow, RelationRow, Results
+from harness.results.model import ClaimRow, Measurement, RelationRow, Results
 from harness.runner.identity import code_digest
 from harness.statistics.evidence import Evidence
 from harness.statistics.verdicts import Margin
@@ -28,6 +30,8 @@ IMAGES = 400
 SCENES = Data("scenes", "d" * 64, 3000, IMAGES)
 IMAGENET = Data("imagenet/val", "e" * 64, 0, IMAGES)
 HALF_POINT = Margin(0.5, "agreed beforehand")
+ERRORS = {"Plain": 0.45, "Dilated": 0.3, "Degridded": 0.12}
+"""What :func:`classified` is asked for, by system, as a fraction."""
 
 TOML = """
 [paper]
@@ -265,3 +269,20 @@ def claim_row(results: Results, claim_id: str) -> ClaimRow:
 
 def relation_row(results: Results, relation_id: str) -> RelationRow:
     return next(row for row in results.relations if row.relation.id == relation_id)
+
+
+def measurement(results: Results, system: str, metric: str) -> Measurement:
+    (found,) = (m for m in results.measurements if (m.system, m.metric) == (system, metric))
+    return found
+
+
+def per_image(system: str, seeds: tuple[int, ...] = (0, 1, 2)) -> NDArray[Any]:
+    """Return the errors [S, N] that the records hold, in percent."""
+    return np.array([100.0 * (classified(ERRORS[system], seed)["ranks"] >= 1) for seed in seeds])
+
+
+def howe(per_seed: NDArray[Any], image_error: float) -> float:
+    """Return the half-width of the interval over seeds [S] and images."""
+    seeds = len(per_seed)
+    by_seed = stats.t.ppf(0.975, seeds - 1) * per_seed.std(ddof=1) / math.sqrt(seeds)
+    return math.hypot(by_seed, stats.t.ppf(0.975, IMAGES - 1) * image_error)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from results_samples import mini_paper
 
 from harness.reports.numbers import MINUS, THIN, converted, decimals_for, exact, fixed, grouped, show, with_unit
+from harness.reports.values import system_order
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
 WIDTHS = st.floats(1e-6, 1e5, allow_nan=False)
@@ -96,3 +99,10 @@ def test_units() -> None:
     assert converted(11_689_512, "1", "M") == 11.689512
     assert converted(0.25, "fraction", "%") == 25.0
     assert converted(3.0, "px", "%") == 3.0
+
+
+def test_variants_that_a_paper_does_not_list_follow_their_system(tmp_path: Path) -> None:
+    names = ["Other", "Plain + CRF", "Degridded", "Dilated + CRF", "Plain", "Dilated", "Plain + Basic + CRF", "+ CRF"]
+    assert system_order(names, mini_paper(tmp_path)) == [
+        "Plain", "Plain + Basic + CRF", "Plain + CRF", "Dilated", "Dilated + CRF", "Degridded", "+ CRF", "Other",
+    ]  # fmt: skip

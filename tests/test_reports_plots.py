@@ -72,6 +72,20 @@ def test_a_track_puts_estimate_interval_and_seeds_where_they_are() -> None:
     assert zero.attributes["x1"] == "0.00%"
 
 
+def test_twelve_series_are_told_apart() -> None:
+    assert len({str(key(series)) for series in range(2 * len(SHAPES))}) == 2 * len(SHAPES)
+    without_colour = {re.sub(r"s\d", "", str(key(series))) for series in range(2 * len(SHAPES))}
+    assert len(without_colour) == 2 * len(SHAPES), "hollow shapes are told from filled ones without colour"
+
+
+@pytest.mark.parametrize("series", [0, 5, 6, 11])
+def test_a_series_looks_in_the_track_as_in_its_key(series: int) -> None:
+    drawn = Page(str(track(scale_over([0.0, 1.0]), [Lane(series, 0.5)])))
+    group, legend = next(drawn.all("g")), next(Page(str(key(series))).all("svg"))
+    assert set(group.classes) == set(legend.classes) - {"key"}
+    assert next(group.all("path")).attributes["d"] == next(legend.all("path")).attributes["d"]
+
+
 def test_series_differ_in_shape_and_not_only_in_colour() -> None:
     assert len({str(key(series)).split('d="')[1] for series in range(len(SHAPES))}) == len(SHAPES)
 
@@ -113,7 +127,36 @@ def test_a_map_that_is_no_map_is_refused() -> None:
 def test_labels_have_colours_of_their_own() -> None:
     labels = np.arange(len(LABELS))[None]
     assert len({tuple(pixel) for pixel in label_map(labels)[0].tolist()}) == len(LABELS)
-    assert label_map(np.array([[255]]))[0, 0].tolist() == [255, 255, 255]
+
+
+def lightness_and_colour(text: str) -> np.ndarray:
+    """Return a colour in CIELAB (CIE 15, illuminant D65)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (k / 255 for k in colour(text))]
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    x, y, z = (
+        np.cbrt(v) if v > (6 / 29) ** 3 else v / (3 * (6 / 29) ** 2) + 4 / 29
+        for v in np.array(to_xyz) @ linear / [0.95047, 1.0, 1.08883]
+    )
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_colours_of_twenty_one_classes_are_told_apart() -> None:
+    labs = [lightness_and_colour(text) for text in LABELS[:21]]
+    apart = [np.linalg.norm(one - other) for k, one in enumerate(labs) for other in labs[:k]]
+    assert min(apart) > 20, "2 is a just noticeable difference"
+
+
+def test_void_is_hatched_and_no_class_is() -> None:
+    for side in (8, 48, 480):
+        void = label_map(np.full((side, side), 255))
+        assert {tuple(pixel) for pixel in void.reshape(-1, 3).tolist()} == {(255, 255, 255), (125, 133, 140)}
+        assert len({tuple(pixel) for pixel in void[0].tolist()}) == 2, "also along a line one pixel high"
+        assert len(np.unique(label_map(np.full((side, side), 7)).reshape(-1, 3), axis=0)) == 1
+
+
+def test_a_label_map_is_stored_in_less_than_a_byte_a_pixel() -> None:
+    labels = np.random.default_rng(0).integers(0, 21, (40, 40)).repeat(4, axis=0).repeat(4, axis=1)
+    assert len(png(label_map(labels))) < labels.size / 4
 
 
 @given(st.integers(0, 254))

@@ -2,99 +2,99 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from harness.cli.options import ledger_option, reports_option, run_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.errors import ExitCode
     from harness.experiment import Options
+    from harness.reports.summary import Summary as PaperSummary
     from harness.runner.plan import Gap, Plan
     from harness.runner.run import Summary
 
 
 @click.command()
-@click.argument("paper")
 @run_options
 @ledger_option
 @click.option("--again", is_flag=True, help="Plan to measure what is recorded, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def plan(
-    paper: str,
-    data: Path | None,
-    device: str,
-    budget: float | None,
-    seeds: int | None,
-    only: tuple[str, ...],
-    toy: bool,
-    ledger: Path,
-    again: bool,
-    as_json: bool,
-) -> None:
-    """Show what a run of PAPER would do: units, time, the claims it reaches, and what the others would take."""
-    from harness.claims.papers import find_paper
-    from harness.cli.console import print_json, progress
-    from harness.experiment import Options, experiments_of
-    from harness.ledger.store import Ledger
-    from harness.runner.plan import make_plan
-    from harness.runner.prepare import prepare
+def plan(papers: tuple[str, ...], options: Options, ledger: Path, again: bool, as_json: bool) -> None:
+    """Show what a run of each PAPER would do: units, time, the claims it reaches, and what the others would take.
 
-    options = Options(data, device, budget, seeds, only, toy)
-    store, declared = Ledger(ledger), experiments_of(paper)
-    with progress() as report:
-        job = prepare(paper, declared, options, ledger=store, progress=report, again=again)
-        made = make_plan(find_paper(paper), job, ledger=store, progress=report, every=declared(Options(data=data)))
+    Of several papers, one that fails stops none of the others; the exit code is the worst.
+    """
+    from harness.cli.console import print_json
+    from harness.cli.in_turn import in_turn
+
+    done = in_turn(papers, partial(_plan_one, options=options, ledger=ledger, again=again, quiet=as_json))
     if as_json:
-        print_json(made)
-    else:
-        _print_plan(made)
+        print_json(done.results[papers[0]] if len(papers) == 1 else {**done.results, **_failures(done.failed)})
+    sys.exit(done.exit_code)
 
 
 @click.command()
-@click.argument("papers", nargs=-1, metavar="PAPER...")
-@click.option("--all", "every", is_flag=True, help="Run every paper.")
 @run_options
 @ledger_option
 @reports_option
 @click.option("--again", is_flag=True, help="Measure here even what the ledger holds; an interrupted round resumes.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON at the end.")
-def run(
-    papers: tuple[str, ...],
-    every: bool,
-    data: Path | None,
-    device: str,
-    budget: float | None,
-    seeds: int | None,
-    only: tuple[str, ...],
-    toy: bool,
-    ledger: Path,
-    reports: Path,
-    again: bool,
-    as_json: bool,
-) -> None:
-    """Measure what the ledger lacks of each PAPER, audit it, and write its report.
+def run(papers: tuple[str, ...], options: Options, ledger: Path, reports: Path, again: bool, as_json: bool) -> None:
+    """Measure what the ledger lacks of each PAPER, audit it, and write its report and the index.
 
-    Stop it at any time: the same command goes on where it stopped.
+    Stop it at any time: the same command goes on where it stopped. Of several papers, one that fails stops none of the
+    others; the exit code is the worst.
     """
-    from harness.claims.papers import packages
     from harness.cli.console import print_json
-    from harness.errors import UsageError
-    from harness.experiment import Options
+    from harness.cli.in_turn import in_turn
+    from harness.cli.report import render_papers
+    from harness.ledger.store import Ledger
 
-    chosen = tuple(packages()) if every else papers
-    if not chosen:
-        raise UsageError("no paper given", f"Known papers: {', '.join(packages())}; --all runs every one.")
-    options = Options(data, device, budget, seeds, only, toy)
-    outcomes = {paper: _run_one(paper, options, ledger, reports, again, quiet=as_json) for paper in chosen}
+    work = partial(_run_one, options=options, ledger=ledger, reports=reports, again=again, quiet=as_json)
+    done = in_turn(papers, work)
+    render_papers(Ledger(ledger), reports, {paper: ran.summary for paper, ran in done.results.items()})
     if as_json:
-        print_json(outcomes)
+        print_json({**{paper: ran.outcome for paper, ran in done.results.items()}, **_failures(done.failed)})
+    sys.exit(done.exit_code)
 
 
-def _run_one(
-    paper: str, options: Options, ledger: Path, reports: Path, again: bool, *, quiet: bool
-) -> dict[str, object]:
+class _Ran(NamedTuple):
+    """What a run gives to be printed as JSON, and what the index says of the paper."""
+
+    outcome: dict[str, object]
+    summary: PaperSummary
+
+
+def _failures(failed: Mapping[str, ExitCode]) -> dict[str, object]:
+    return {paper: {"failed": int(code)} for paper, code in failed.items()}
+
+
+def _plan_one(paper: str, options: Options, ledger: Path, again: bool, quiet: bool) -> Plan:
+    from harness.claims.papers import find_paper
+    from harness.cli.console import progress
+    from harness.experiment import Options, experiments_of
+    from harness.ledger.store import Ledger
+    from harness.runner.plan import make_plan
+    from harness.runner.prepare import prepare
+
+    store, declared = Ledger(ledger), experiments_of(paper)
+    with progress() as report:
+        job = prepare(paper, declared, options, ledger=store, progress=report, again=again)
+        every = declared(Options(data=options.data))
+        made = make_plan(find_paper(paper), job, ledger=store, progress=report, every=every)
+    if not quiet:
+        _print_plan(made)
+    return made
+
+
+def _run_one(paper: str, options: Options, ledger: Path, reports: Path, again: bool, quiet: bool) -> _Ran:
     from harness.claims.papers import find_paper
     from harness.cli.console import progress
     from harness.cli.report import render_paper, say_results
@@ -113,16 +113,17 @@ def _run_one(
         for sentence in job.sentences:
             tell(sentence)
         summary = measure(job, ledger=store, tell=tell, progress=report)
-    results, page = render_paper(paper, store, reports, job.options)
+    rendered = render_paper(paper, store, reports, job.options)
     if not quiet:
         _say_repeats(summary)
-        say_results(results, page)
-    return {
+        say_results(rendered)
+    outcome: dict[str, object] = {
         "measured": [stored.digest for stored in summary.measured],
         "kept": summary.kept,
         "repeats": summary.repeats,
-        "report": str(page),
+        "report": str(rendered.page),
     }
+    return _Ran(outcome, rendered.summary)
 
 
 def _say_repeats(summary: Summary) -> None:

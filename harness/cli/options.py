@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-F = TypeVar("F", bound=Callable[..., Any])
 DURATION = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>s|m|min|h|)")
 SECONDS = {"s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -28,27 +28,63 @@ class Duration(click.ParamType[float]):
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
+RUN_OPTIONS = (
+    click.argument("papers", nargs=-1, metavar="PAPER..."),
+    click.option("--all", "every", is_flag=True, help="Every paper."),
+    click.option("--data", type=FOLDER, help="A folder with real images (a data set's folder, or its parent)."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+    click.option("--budget", type=Duration(), help="Fit each paper's run into a time such as 5m: fewer seeds, epochs."),
+    click.option("--seeds", type=int, help="How many seeds; each experiment has its own default."),
+    click.option("--only", multiple=True, help="A system or an experiment; may be repeated."),
+    click.option("--toy", is_flag=True, help="A few steps at the smallest size: tests the path, never a result."),
+)
 
-def run_options(command: F) -> F:
-    """Add what ``plan`` and ``run`` have in common."""
-    for option in reversed(
-        (
-            click.option(
-                "--data", type=FOLDER, help="A folder with real images (an Imagenette folder, or its parent)."
-            ),
-            click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
-            click.option(
-                "--budget", type=Duration(), help="Fit the run into a time such as 5m by fewer seeds and epochs."
-            ),
-            click.option("--seeds", type=int, help="How many seeds; each experiment has its own default."),
-            click.option("--only", multiple=True, help="A system or an experiment; may be repeated."),
-            click.option(
-                "--toy", is_flag=True, help="A few steps at the smallest size: tests the path, never a result."
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the papers and options of ``plan`` and ``run``; the command gets them as ``papers`` and ``options``."""
+
+    @wraps(command)
+    def collected(
+        *,
+        papers: tuple[str, ...],
+        every: bool,
+        data: Path | None,
+        device: str,
+        budget: float | None,
+        seeds: int | None,
+        only: tuple[str, ...],
+        toy: bool,
+        **others: Any,
+    ) -> None:
+        from harness.experiment import Options
+
+        options = Options(data, device, budget, seeds, only, toy)
+        command(papers=_chosen(papers, every), options=options, **others)
+
+    wrapped: Callable[..., None] = collected
+    for option in reversed(RUN_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def _chosen(papers: tuple[str, ...], every: bool) -> tuple[str, ...]:
+    """Return the papers a command is about, each once.
+
+    Raises:
+        UsageError: None is given, both papers and all are, or no paper has a key that was given.
+    """
+    from harness.claims.papers import package_of, packages
+    from harness.errors import UsageError
+
+    if every and papers:
+        raise UsageError("both papers and --all are given", "Name papers, or give --all.")
+    if every:
+        return tuple(packages())
+    if not papers:
+        raise UsageError("no paper given", f"Known papers: {', '.join(packages())}; --all takes every one.")
+    for paper in papers:
+        package_of(paper)
+    return tuple(dict.fromkeys(papers))
 
 
 ledger_option = click.option(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -11,9 +12,18 @@ from harness.cli.options import FOLDER, ledger_option, reports_option
 
 if TYPE_CHECKING:
     from harness.experiment import Options
-    from harness.ledger.store import Ledger
+    from harness.ledger.store import Ledger, Refused
     from harness.reports.panel_views import ImagesOf
+    from harness.reports.summary import Summary
     from harness.results.model import Results
+
+
+class Rendered(NamedTuple):
+    """A page that was written, and what it says in short."""
+
+    page: Path
+    summary: Summary
+    refused: tuple[Refused, ...]
 
 
 @click.command()
@@ -31,45 +41,66 @@ def report(papers: tuple[str, ...], data: Path | None, private: bool, ledger: Pa
 
     if private and data is None:
         raise UsageError("--private needs --data DIR", "Name the folder with the photographs the records were made on.")
-    store = Ledger(ledger)
+    store, folder = Ledger(ledger), reports / "private" if private else reports
+    summaries = {}
     for paper in papers or packages():
         images = photographs_of(paper, data) if private and data is not None else None
-        say_results(*render_paper(paper, store, reports / "private" if private else reports, images=images))
+        rendered = render_paper(paper, store, folder, images=images)
+        say_results(rendered)
+        summaries[paper] = rendered.summary
+    render_papers(store, folder, summaries)
 
 
 def render_paper(
     paper: str, ledger: Ledger, reports: Path, options: Options | None = None, images: ImagesOf | None = None
-) -> tuple[Results, Path]:
-    """Audit a paper, join it with the ledger, and write its page and the index.
+) -> Rendered:
+    """Audit a paper, join it with the ledger, and write its page.
 
     Args:
         options: Of the run whose records the page is to show first.
     """
-    from harness.claims.papers import packages
-    from harness.reports.render import render, render_index
+    from harness.reports.render import render
     from harness.reports.summary import summarise
 
     results = _joined(paper, ledger, options)
     stored = {found.digest: found for found in ledger.records(paper)}
     page = render(results, lambda digest: stored[digest].arrays(), reports, images)
-    others = (_joined(key, ledger) for key in packages() if key != paper)
-    summaries = [summarise(each) for each in (results, *others)]
-    render_index(sorted(summaries, key=lambda summary: summary.key), reports)
-    return results, page
+    return Rendered(page, summarise(results), results.refused)
 
 
-def say_results(results: Results, page: Path) -> None:
-    """Print what the page says in its first lines, and where it is."""
+def render_papers(ledger: Ledger, reports: Path, summaries: Mapping[str, Summary]) -> None:
+    """Write the index of all papers; one that cannot be read is named there.
+
+    Args:
+        summaries: Of papers whose pages have just been written, by key.
+    """
+    from harness.claims.papers import packages
+    from harness.errors import RemeasureError
+    from harness.reports.render import render_index
     from harness.reports.summary import summarise
 
-    summary = summarise(results)
+    listed, unread = [], []
+    for paper in packages():
+        try:
+            listed.append(summaries[paper] if paper in summaries else summarise(_joined(paper, ledger)))
+        except RemeasureError as error:
+            unread.append(paper)
+            click.echo(f"{paper} is not in the index: {error}", err=True)
+    render_index(listed, reports, unread)
+
+
+def say_results(rendered: Rendered) -> None:
+    """Print what the page says in its first lines, and where it is."""
+    summary = rendered.summary
     click.echo(f"\n{summary.title} ({summary.venue})\n{summary.headline}")
     for title, items in (("Holds", summary.holds), ("Does not hold", summary.fails), ("Open", summary.unknown)):
         for item in items:
             click.echo(f"  {title}: {item.text}{' [synthetic: not citable]' if item.synthetic else ''}")
-    for refused in results.refused:
+    if effort := summary.effort.in_words:
+        click.echo(f"Records in use: {effort}")
+    for refused in rendered.refused:
         click.echo(f"  Not used: {refused.path}: {refused.reason}", err=True)
-    click.echo(f"Report: {page}")
+    click.echo(f"Report: {rendered.page}")
 
 
 def _joined(paper: str, ledger: Ledger, options: Options | None = None) -> Results:

@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.audit.review import compare, read_reviews
 from harness.audit.wording import span
 from harness.claims.document import slug
 from harness.durations import duration
@@ -23,6 +24,7 @@ from harness.ledger.record import Code, Record
 from harness.ledger.record import Environment as Machine
 from harness.reports import words
 from harness.reports.claim_views import ClaimView, claim_views, grids
+from harness.reports.effort_views import efforts, together
 from harness.reports.measured_views import experiments, forests
 from harness.reports.numbers import UNIT_NAMES, exact, fixed, grouped, with_unit
 from harness.reports.panel_views import ArraysOf, ImagesOf, panel_views
@@ -78,6 +80,7 @@ def render(results: Results, arrays: ArraysOf, out_dir: Path, images: ImagesOf |
             ``out_dir`` has to be a folder that is not published.
 
     Raises:
+        ClaimsError: The reviews beside the claims file cannot be read.
         LedgerError: A record's arrays are damaged.
         StorageError: The page cannot be written.
     """
@@ -86,31 +89,46 @@ def render(results: Results, arrays: ArraysOf, out_dir: Path, images: ImagesOf |
     return path
 
 
-def render_index(summaries: Sequence[Summary], out_dir: Path) -> Path:
+def render_index(summaries: Sequence[Summary], out_dir: Path, unread: Sequence[str] = ()) -> Path:
     """Write ``out_dir/index.html``, which lists the papers in the order given.
+
+    Args:
+        unread: Keys of papers that cannot be listed.
 
     Raises:
         StorageError: The page cannot be written.
     """
     path = out_dir / "index.html"
-    text = _environment().get_template("index.html").render(summaries=summaries)
+    text = (
+        _environment()
+        .get_template("index.html")
+        .render(summaries=summaries, together=together([summary.effort for summary in summaries]), unread=unread)
+    )
     write_atomically(path, text.encode("utf-8"))
     return path
 
 
 def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> str:
-    """Return the report of one paper as HTML."""
+    """Return the report of one paper as HTML, with the reviews that stand beside its claims file.
+
+    Raises:
+        ClaimsError: The reviews cannot be read.
+    """
     paper = results.paper
     claims, prose = claim_views(results), statements(results)
     panels = panel_views(results, arrays, images)
     anchors = _relation_anchors(prose)
     needs = _needs(claims, prose)
+    reviews = read_reviews(results.audit.path)
     return (
         _environment()
         .get_template("report.html")
         .render(
             paper=paper,
             audit=results.audit,
+            reviews={review.fingerprint: review for review in reviews},
+            vanished=compare(results.audit, reviews).vanished,
+            titles=results.titles,
             summary=summary_of(results, claims, prose),
             private=images is not None,
             source=paper.path.name,
@@ -134,6 +152,7 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
             absent=paper.absent,
             deviations=results.deviations,
             sources=source_tables(paper),
+            efforts=efforts(results),
             records=_records(results),
             machines=_machines(results),
             codes=_codes(results),
@@ -161,6 +180,8 @@ def _environment() -> Environment:
         verdicts=words.VERDICTS,
         outcomes=words.OUTCOMES,
         severities=words.SEVERITIES,
+        derived_marks=[words.VERDICTS[word] for word in (Word.EXACT, Word.DIFFERS)],
+        direction_marks=[words.VERDICTS[word] for word in (Word.SUPPORTS, Word.CONTRADICTS, Word.INCONCLUSIVE)],
         evidence_words=words.EVIDENCE,
         reference_marks=(words.SAME_ELSEWHERE, words.DIFFERS_ELSEWHERE, words.MAY_DIFFER),
         refused_mark=words.REFUSED,

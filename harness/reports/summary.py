@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.audit.finding import Audit, Finding, Outcome, Severity
+from harness.audit.finding import Finding, Outcome, Severity
 from harness.audit.wording import listing
 from harness.claims.model import Paper
 from harness.reports.claim_views import ClaimView, claim_views
+from harness.reports.effort_views import Effort, efforts, total
 from harness.reports.relation_views import MeasuredDirection, Statement, statements
 from harness.reports.values import STRENGTH, basis, claim_name, finding_anchor, where
 from harness.reports.words import EVIDENCE, OUTCOMES, SEVERITIES, VERDICTS, Mark, counted, metric_title
@@ -30,12 +31,16 @@ class Tally:
     def count(self, tone: str) -> int:
         return sum(number for mark, number in self.parts if mark.tone == tone)
 
+    def of(self, mark: Mark) -> int:
+        return dict(self.parts).get(mark, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Directions:
     """Directions of the prose, measured in one experiment."""
 
     experiment: str
+    title: str
     evidence: Evidence
     tally: Tally
 
@@ -69,6 +74,7 @@ class Summary:
         holds, fails, unknown: The most important of each, in words.
         basis: What the measurements rest on.
         refused, stale: Records that were not used.
+        effort: What the records that were used took.
     """
 
     key: str
@@ -88,11 +94,16 @@ class Summary:
     synthetic: bool
     refused: int
     stale: int
+    effort: Effort
 
     @property
     def checked(self) -> int:
         """How many printed numbers have a verdict other than "not measured" or "not comparable"."""
         return self.claims.total - self.claims.count("none")
+
+    def measured(self, mark: Mark) -> int:
+        """How many measured directions got a mark, in all experiments."""
+        return sum(found.tally.of(mark) for found in self.directions)
 
 
 def summarise(results: Results) -> Summary:
@@ -105,7 +116,7 @@ def summary_of(results: Results, claims: Sequence[ClaimView], prose: Sequence[St
     paper = results.paper
     words = _tally(VERDICTS.values(), (view.mark for view in claims))
     cases = _tally(OUTCOMES.values(), (case.mark for statement in prose for case in statement.cases))
-    directions = _directions(prose)
+    directions = _directions(prose, results.titles)
     severities = _tally(SEVERITIES.values(), (SEVERITIES[finding.severity] for finding in results.audit.findings))
     return Summary(
         key=paper.key,
@@ -119,12 +130,13 @@ def summary_of(results: Results, claims: Sequence[ClaimView], prose: Sequence[St
         findings=severities,
         serious=tuple(f for f in results.audit.findings if f.severity is not Severity.NOTE)[:MOST_FINDINGS],
         holds=_holds(claims, cases, directions, paper),
-        fails=_fails(claims, prose, results.audit, paper),
+        fails=_fails(claims, prose, results),
         unknown=_unknown(claims, cases, directions, paper),
         basis=_basis(results),
         synthetic=is_synthetic(results),
         refused=len(results.refused),
         stale=len(results.stale),
+        effort=total(efforts(results)),
     )
 
 
@@ -139,7 +151,7 @@ def _tally(known: Iterable[Mark], given: Iterable[Mark]) -> Tally:
     return Tally(counts.total(), tuple((mark, counts[mark]) for mark in known if counts[mark]))
 
 
-def _directions(prose: Sequence[Statement]) -> tuple[Directions, ...]:
+def _directions(prose: Sequence[Statement], titles: Mapping[str, str]) -> tuple[Directions, ...]:
     """Count the measured directions of each experiment, one that is stated twice once."""
     grouped: dict[tuple[int, str], dict[str, MeasuredDirection]] = {}
     for case in (case for statement in prose for case in statement.cases):
@@ -150,7 +162,7 @@ def _directions(prose: Sequence[Statement]) -> tuple[Directions, ...]:
     tallies = []
     for (rank, experiment), measured in sorted(grouped.items()):
         tally = _tally(VERDICTS.values(), (found.mark for found in measured.values()))
-        tallies.append(Directions(experiment, tuple(Evidence)[rank], tally))
+        tallies.append(Directions(experiment, titles[experiment], tuple(Evidence)[rank], tally))
     return tuple(tallies)
 
 
@@ -171,7 +183,7 @@ def _headline(claims: Tally, cases: Tally, directions: Sequence[Directions], fin
         )
     if directions:
         measured = [
-            f"{found.tally.count('good')} of {found.tally.total} in {found.experiment} ({found.evidence.value}"
+            f"{found.tally.count('good')} of {found.tally.total} in “{found.title}” ({found.evidence.value}"
             f"{', not citable' if found.synthetic else ''})"
             for found in directions
         ]
@@ -208,14 +220,14 @@ def _holds(
             text = (
                 f"{found.tally.count('good')} of {counted(found.tally.total, 'measured comparison')} as the paper says"
             )
-            items.append(Item(f"{text} in {found.experiment}", "differences", found.synthetic))
+            items.append(Item(f"{text} in “{found.title}”", "differences", found.synthetic))
     return tuple(items)
 
 
-def _fails(claims: Sequence[ClaimView], prose: Sequence[Statement], audit: Audit, paper: Paper) -> tuple[Item, ...]:
+def _fails(claims: Sequence[ClaimView], prose: Sequence[Statement], results: Results) -> tuple[Item, ...]:
     items = [
-        Item(f"{claim_name(finding.claims[0], paper)}: {finding.rule.title}", finding_anchor(finding))
-        for finding in audit.by_severity(Severity.ERROR)
+        Item(f"{claim_name(finding.claims[0], results.paper)}: {finding.rule.title}", finding_anchor(finding))
+        for finding in results.audit.by_severity(Severity.ERROR)
         if finding.relation is None and finding.claims
     ]
     items += [
@@ -228,7 +240,7 @@ def _fails(claims: Sequence[ClaimView], prose: Sequence[Statement], audit: Audit
                 items.append(Item(f"“{statement.quote}”: {case.text}", case.anchor))
             for found in case.measured:
                 if found.mark.tone == "bad":
-                    text = f"{case.direction}: contradicted in {found.verdict.experiment}"
+                    text = f"{case.direction}: contradicted in “{results.titles[found.verdict.experiment]}”"
                     against.setdefault(text, Item(text, case.anchor, found.synthetic))
     items += against.values()
     rest = len(items) - MOST_LISTED
@@ -254,7 +266,7 @@ def _unknown(
         )
     for found in directions:
         if found.tally.count("open"):
-            text = f"{counted(found.tally.count('open'), 'comparison')} inconclusive in {found.experiment}"
+            text = f"{counted(found.tally.count('open'), 'comparison')} inconclusive in “{found.title}”"
             items.append(Item(text, "differences", found.synthetic))
     return tuple(items)
 

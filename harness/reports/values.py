@@ -163,10 +163,19 @@ def where(claim: Claim, paper: Paper) -> str:
 
 
 def system_order(names: Iterable[str], paper: Paper) -> list[str]:
-    """Sort systems as the paper's tables first list them; others follow by name."""
-    listed = dict.fromkeys(claim.system for claim in paper.claims.values())
+    """Sort systems as the paper's tables first list them.
+
+    Of those that the paper does not list, "A + B" follows the system A that it does; the rest come last, by name.
+    """
+    listed = dict.fromkeys(claim.system for claim in paper.claims.values() if claim.system)
     rank = {name: position for position, name in enumerate(listed)}
-    return sorted(set(names), key=lambda name: (rank.get(name, len(rank)), name))
+
+    def place(name: str) -> tuple[int, bool, str]:
+        bases = (other for other in rank if name.startswith(f"{other} + "))
+        base = name if name in rank else max(bases, key=len, default="")
+        return rank.get(base, len(rank)), name != base, name
+
+    return sorted(set(names), key=place)
 
 
 def link(anchor: str) -> str:

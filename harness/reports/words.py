@@ -106,6 +106,7 @@ REFERENCES: Mapping[ReferenceKind, str] = MappingProxyType(
     {
         ReferenceKind.AUTHORS: "printed by the authors elsewhere",
         ReferenceKind.ORIGIN: "the origin of a quoted number",
+        ReferenceKind.COPY: "repeated by others",
         ReferenceKind.INDEPENDENT: "measured again by others",
     }
 )

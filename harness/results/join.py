@@ -60,6 +60,7 @@ def join(paper: Paper, audit: Audit, experiments: Sequence[Experiment], ledger: 
         stale=gathered.stale,
         refused=gathered.refused,
         deviations=tuple(dict.fromkeys(d for record in records.values() for d in record.deviations)),
+        titles={experiment.key: experiment.title for experiment in experiments},
     )
 
 

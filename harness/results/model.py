@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.audit.finding import Audit, Finding, RelationVerdict
@@ -93,7 +94,11 @@ class RelationRow:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything a report of one paper shows."""
+    """Everything a report of one paper shows.
+
+    Attributes:
+        titles: Of the experiments, by key.
+    """
 
     paper: Paper
     audit: Audit
@@ -104,3 +109,4 @@ class Results:
     stale: tuple[str, ...]
     refused: tuple[Refused, ...]
     deviations: tuple[Deviation, ...]
+    titles: Mapping[str, str]

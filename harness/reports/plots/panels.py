@@ -20,10 +20,19 @@ HEAT = ("#000004", "#1f0c48", "#550f6d", "#88226a", "#ba3655", "#e35933", "#f98c
 
 LABELS = (
     "#22262b", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#999999",
-    "#b3de69", "#bc80bd", "#8dd3c7", "#fb8072", "#80b1d3", "#fdb462", "#fccde5", "#ccebc5",
-    "#ffed6f", "#8c564b", "#17becf",
+    "#000075", "#f032e6", "#e6194b", "#808000", "#46f0f0", "#4363d8", "#800000", "#aaffc3", "#8c564b",
+    "#fb8072", "#3cb44b", "#bcf60c", "#b3de69", "#e6beff", "#911eb4",
 )  # fmt: skip
-"""Background, then colours told apart with colour-blindness (Okabe & Ito, 2008), then ColorBrewer's Set3."""
+"""Background, then colours told apart with colour-blindness (Okabe & Ito, 2008), then those of common palettes that lie
+farthest from all before them in CIELAB."""
+
+VOID = 255
+"""The label of pixels that have none."""
+
+_STRIPES = ("#ffffff", "#7d858c")
+_STRIPES_PER_SIDE = 24
+_FINE = 160
+_MOST_COLOURS = 256
 
 
 def heat_map(
@@ -57,10 +66,18 @@ def heat_map(
 
 
 def label_map(labels: NDArray[np.integer[Any]]) -> Pixels:
-    """Colour a label map int [H, W]; labels beyond the palette share its colours in turn, 255 (void) is white."""
+    """Colour a label map int [H, W]; labels beyond the palette share its colours in turn, 255 (void) is hatched."""
     colours = _rgb(LABELS)
     ordinary = np.where(labels < len(LABELS), labels, 1 + (labels - 1) % (len(LABELS) - 1))
-    return np.where((labels == 255)[..., None], 255.0, colours[ordinary]).astype(np.uint8)
+    width = max(1, max(labels.shape) // _STRIPES_PER_SIDE)
+    stripe = np.add.outer(np.arange(labels.shape[0]), np.arange(labels.shape[1])) // width % len(_STRIPES)
+    return np.where((labels == VOID)[..., None], _rgb(_STRIPES)[stripe], colours[ordinary]).astype(np.uint8)
+
+
+def void_pattern() -> str:
+    """Return the hatching of :func:`label_map` as a CSS background."""
+    light, dark = _STRIPES
+    return f"repeating-linear-gradient(135deg, {light} 0 2px, {dark} 2px 4px)"
 
 
 def label_colour(label: int) -> str:
@@ -86,9 +103,9 @@ def picture(pixels: Pixels, description: str, boxes: tuple[tuple[str, Box | None
         for name in ("under", kind)
     )
     return Markup(
-        '<svg class="picture" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">'
+        '<svg class="{5}" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">'
         '<image href="{3}" width="{0}" height="{1}"/>{4}</svg>'
-    ).format(width, height, description, png(pixels), drawn)
+    ).format(width, height, description, png(pixels), drawn, "picture fine" if width > _FINE else "picture")
 
 
 def is_box(box: Box) -> bool:
@@ -104,11 +121,21 @@ def box_overlap(one: Box, two: Box) -> float:
 
 
 def png(pixels: Pixels) -> str:
-    """Return uint8 [H, W, 3] as a PNG in a data URI; the same pixels give the same bytes."""
+    """Return uint8 [H, W, 3] as a PNG in a data URI; the same pixels give the same bytes.
+
+    A picture of up to 256 colours, as a label map is, is stored with a palette, in a fraction of the space.
+    """
     from PIL import Image
 
+    packed = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+    colours, places = np.unique(packed, return_inverse=True)
+    if len(colours) <= _MOST_COLOURS:
+        image = Image.fromarray(places.reshape(packed.shape).astype(np.uint8))
+        image.putpalette(np.stack([colours >> 16, colours >> 8, colours], axis=1).astype(np.uint8).tobytes())
+    else:
+        image = Image.fromarray(np.ascontiguousarray(pixels))
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=9)
+    image.save(buffer, "PNG", compress_level=9)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 

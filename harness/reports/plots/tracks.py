@@ -1,7 +1,8 @@
 """One row of a plot as an inline SVG. Positions are percentages, so that it fits any width and text keeps its size.
 
 The rows stand in HTML tables that print the same numbers as text: tracks are decoration to a screen reader. Colours
-are classes that the page's stylesheet sets for both colour schemes; systems differ in shape as well.
+are classes that the page's stylesheet sets for both colour schemes; systems differ in shape as well, and the seventh
+to the twelfth have the hollow shapes of the first six in another colour.
 """
 
 from __future__ import annotations
@@ -107,9 +108,20 @@ def axis(scale: Scale, *, signed: bool = False) -> Markup:
 def key(series: int) -> Markup:
     """Draw the shape of a series, for legends and row heads."""
     return Markup(
-        '<svg class="key s{}" width="12" height="12" viewBox="-6 -6 12 12" aria-hidden="true" focusable="false">'
+        '<svg class="key {}" width="12" height="12" viewBox="-6 -6 12 12" aria-hidden="true" focusable="false">'
         '<path d="{}"/></svg>'
-    ).format(series % len(SHAPES), SHAPES[series % len(SHAPES)])
+    ).format(_classes(series), _shape(series))
+
+
+def _shape(series: int) -> str:
+    return SHAPES[series % len(SHAPES)]
+
+
+def _classes(series: int) -> str:
+    """Return the CSS classes that give a series its colour, and whether its shape is filled."""
+    turn = series // len(SHAPES)
+    colour = (series + turn) % len(SHAPES)
+    return f"s{colour} hollow" if turn % 2 else f"s{colour}"
 
 
 def _grid(scale: Scale, reference: float | None) -> Markup:
@@ -123,7 +135,6 @@ def _grid(scale: Scale, reference: float | None) -> Markup:
 
 
 def _lane(scale: Scale, lane: Lane, y: str) -> Markup:
-    series = lane.series % len(SHAPES)
     parts: list[Markup] = []
     if lane.low is not None and lane.high is not None:
         bar = Markup('<line class="bar" x1="{}" x2="{}" y1="{}" y2="{}"/>')
@@ -132,8 +143,8 @@ def _lane(scale: Scale, lane: Lane, y: str) -> Markup:
         parts.append(Markup('<circle class="seed" cx="{}" cy="{}" r="2.6"/>').format(scale.percent(point), y))
     if lane.centre is not None:
         shape = Markup('<svg x="{}" y="{}" overflow="visible"><path class="centre" d="{}"/></svg>')
-        parts.append(shape.format(scale.percent(lane.centre), y, SHAPES[series]))
-    return Markup('<g class="s{}">{}</g>').format(series, Markup("").join(parts))
+        parts.append(shape.format(scale.percent(lane.centre), y, _shape(lane.series)))
+    return Markup('<g class="{}">{}</g>').format(_classes(lane.series), Markup("").join(parts))
 
 
 def _anchor(tick: float, scale: Scale) -> str:
