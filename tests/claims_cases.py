@@ -145,6 +145,8 @@ CASES = (
          "unknown counterpart 'Net-C'; did you mean Net-", False),
     Case("layers without a family", 'family = "Net", layers = 10', "layers = 10", "Net-A = {", "[system Net-A]",
          "'layers' orders a family, and 'family' is missing", True),
+    Case("settings that are no words", "layers = 10 }", "layers = 10, settings = { crop = 544 } }", "Net-A = {",
+         "[system Net-A]", "'settings' must be a table of strings such as", True),
     Case("misspelt key", 'quote = "by', 'qoute = "by', "[[relation]]", "[relation 1]",
          "unknown key 'qoute'; did you mean quote or note?", True),
     Case("misspelt key of a column", "n = 50000", "m = 50000", "[table.t1]", "[table t1, column top1]",
@@ -158,7 +160,7 @@ CASES = (
     Case("transcription of no cell", 'section = "Table 1"', 'section = "Table 1"\ntranscriptions = { "net-c/*" = '
          '"text" }', "[table.t1]", "[table t1]", "'net-c/*' matches no ROW/COLUMN of the table", False),
     Case("unknown kind", '"independent"', '"friends"', "[reference.blog]", "[reference blog]",
-         "unknown kind 'friends'; known: authors, independent, origin", True),
+         "unknown kind 'friends'; known: authors, copy, independent, origin", True),
     Case("reference beside nothing", '"t1/top1"', '"t2/top1"', "[reference.blog]", "[reference blog]",
          "'beside' names no column: 't2/top1'; write TABLE/COLUMN", False),
     Case("unknown operator", 'op = "="', 'op = "=="', "[[relation]]", "[relation 1]", "unknown operator '=='", True),

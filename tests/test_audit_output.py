@@ -20,8 +20,8 @@ from harness.audit.generated import clean_paper
 from harness.audit.rules import RULES, Rule
 from harness.audit.run import audit
 from harness.audit.sarif import to_sarif
-from harness.audit.text import finding_rows, relation_rows, summary_lines
-from harness.audit.wording import number, probability, span
+from harness.audit.text import finding_rows, overview_rows, relation_rows, summary_lines
+from harness.audit.wording import measure, number, probability, span
 from harness.claims.intervals import Interval
 from harness.claims.model import Claim
 from harness.claims.papers import find_paper
@@ -121,6 +121,36 @@ def test_rows_have_the_columns_they_declare(drn: Audit) -> None:
     assert some is not None
     assert len(every[1]) == drn.relations > len(some[1])
     assert f"{drn.relations} relations" in summary_lines(drn)[0]
+
+
+def test_the_overview_has_a_line_for_each_paper_and_their_sums(drn: Audit) -> None:
+    small = audit(paper_of(two_systems("30.43", "28.00") + relation("t1/a/top1 - t1/b/top1", "=", "9.99")))
+    columns, rows = overview_rows([drn, small])
+    assert [row[0] for row in rows] == ["drn", "case", "all"]
+    assert rows[1][1:] == ("2", "1", "1", "0", "1", "0", "0", "1", "0", "0")
+    for column, one, other, total in list(zip(columns, *rows, strict=True))[1:]:
+        assert int(one) + int(other) == int(total), column
+    for row in rows:
+        count = dict(zip(columns[1:], map(int, row[1:]), strict=True))
+        assert count["relations"] == count["checked"] + count["not checkable"]
+        assert count["checked"] == count["consistent"] + count["inconsistent"] + count["undecided"]
+
+
+def test_reasons_why_relations_are_not_checkable_come_most_frequent_first(drn: Audit) -> None:
+    counts = [int(line.split()[2].rstrip(":")) for line in summary_lines(drn) if line.startswith("not checkable")]
+    assert counts == sorted(counts, reverse=True)
+    assert sum(counts) == drn.relations - drn.checked
+
+
+def test_an_expression_too_long_to_read_is_left_to_the_relation() -> None:
+    long = " + ".join(["t1/a/top1 - t1/b/top1"] * 9)
+    (finding,) = audit(paper_of(two_systems("30.43", "28.00") + relation(long, "=", "9.99"))).findings
+    assert "the printed numbers give 21.87 " in finding.message
+    assert long not in finding.message
+
+
+def test_a_plain_number_has_no_unit() -> None:
+    assert (measure("24", "1"), measure("24", "%")) == ("24", "24 %")
 
 
 def test_a_paper_without_relations_or_findings_is_presented_too() -> None:

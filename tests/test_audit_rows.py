@@ -145,6 +145,29 @@ def test_the_one_row_that_turns_an_order_round_is_named() -> None:
     assert finding.severity is Severity.WARNING
 
 
+BEFORE_AND_AFTER = [column("before", "miou"), column("after", "miou", system="{row} + CRF")]
+CRF_GAINS = {
+    "A": ["62.2", "66.1"], "B": ["63.4", "67.2"], "C": ["65.9", "69.6"], "D": ["67.0", "70.9"],
+    "E": ["68.9", "72.6"], "F": ["70.3", "74.1"], "G": ["71.6", "75.2"],
+}  # fmt: skip
+
+
+def test_before_and_after_are_told_apart_by_the_system_of_their_column() -> None:
+    detectors = (patterns.detect, outliers.detect)
+    assert [found(detect, table("t1", BEFORE_AND_AFTER, CRF_GAINS)) for detect in detectors] == [[], []]
+    turned = table("t1", BEFORE_AND_AFTER, {**CRF_GAINS, "D": ["67.0", "60.9"]})
+    (broken,), (outlier,) = (found(detect, turned) for detect in detectors)
+    assert (broken.rule, broken.severity) == (BROKEN_PATTERN, Severity.WARNING)
+    assert broken.claims == ("t1/d/before", "t1/d/after")
+    assert set(outlier.claims) == set(broken.claims)
+
+
+def test_columns_that_only_their_ids_tell_apart_are_not_held_against_each_other() -> None:
+    alike = [column("before", "miou"), column("after", "miou")]
+    turned = table("t1", alike, {**CRF_GAINS, "D": ["67.0", "60.9"]})
+    assert [found(detect, turned) for detect in (patterns.detect, outliers.detect)] == [[], []]
+
+
 def test_an_order_that_others_hardly_keep_may_be_broken() -> None:
     rng = np.random.default_rng(0)
     rows = {f"N{i}": [f"{v:.1f}", f"{v - g:.1f}"] for i, (v, g) in enumerate(zip(rng.uniform(20, 40, 9),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.audit import references, resolution, two_values
 from harness.audit.finding import Severity
-from harness.audit.rules import AUTHORS_DIFFER, NOT_SIGNIFICANT, ORIGIN_DIFFERS, ORIGIN_UNLIKE, UNRESOLVED
+from harness.audit.rules import AUTHORS_DIFFER, COPY_DIFFERS, NOT_SIGNIFICANT, ORIGIN_DIFFERS, ORIGIN_UNLIKE, UNRESOLVED
 from harness.claims.printed import Printed, rounded
 
 TOP1 = column("top1", "top1-error", n=50000)
@@ -58,7 +58,7 @@ def test_statements_that_survive_the_source_are_said_to() -> None:
     assert finding.consequences == ()
 
 
-@pytest.mark.parametrize("kind", ["origin", "authors", "independent"])
+@pytest.mark.parametrize("kind", ["origin", "authors", "copy", "independent"])
 def test_a_source_rounded_to_fewer_digits_agrees(kind: str) -> None:
     coarse = {"A": ["30.4"], "B": ["27.7"], "C": ["24"], "D": ["22.4"]}
     assert found(references.detect, table("t1", [TOP1], PRINTED) + source(kind, coarse)) == []
@@ -74,6 +74,15 @@ def test_a_source_that_mostly_differs_is_one_note() -> None:
     (finding,) = found(references.detect, table("t1", [TOP1], PRINTED) + source("origin", other))
     assert (finding.rule, finding.severity) == (ORIGIN_UNLIKE, Severity.NOTE)
     assert len(finding.claims) == 4
+
+
+def test_a_copy_that_differs_is_one_note_that_accuses_the_copy() -> None:
+    copied = {"A": ["30.4"], "B": ["27.8"], "C": ["24.10"], "D": ["22.44"]}
+    (finding,) = found(references.detect, table("t1", [TOP1], PRINTED) + GAIN + source("copy", copied))
+    assert (finding.rule, finding.severity) == (COPY_DIFFERS, Severity.NOTE)
+    assert finding.claims == ("t1/b/top1", "t1/c/top1")
+    assert "2 of 4 numbers differ" in finding.message
+    assert finding.consequences == ()
 
 
 def test_the_authors_other_print_is_a_warning() -> None:

@@ -3,11 +3,11 @@
 *Forced.* A top-5 error counts a subset of the images that the top-1 error counts, and a localisation error counts all
 images that the classification error of the same predictions counts. A row with the wrong order is wrong.
 
-*Kept by all others.* Two neighbouring columns of the same metric under different protocols (1 crop, 10 crops; before
-and after a CRF) stand in the same order in every other row, of which there are at least five. That alone says little:
-the weakest of many orders is soon broken. So the row is reported only if its gap is also outside what the gaps of the
-other rows predict (leave-one-out Student's t, Bonferroni over all rows and column pairs of the table: below 1 % a
-warning, below 5 % a note).
+*Kept by all others.* Two neighbouring columns of one metric, under two protocols (1 crop, 10 crops) or of a system and
+what was made of it (before and after a CRF), stand in the same order in every other row, of which there are at least
+five. That alone says little: the weakest of many orders is soon broken. So the row is reported only if its gap is also
+outside what the gaps of the other rows predict (leave-one-out Student's t, Bonferroni over all rows and column pairs of
+the table: below 1 % a warning, below 5 % a note).
 """
 
 from __future__ import annotations
@@ -67,14 +67,15 @@ def _forced(table: Table) -> Iterator[tuple[Column, Column]]:
 
 
 def _neighbours(table: Table) -> Iterator[tuple[Column, Column]]:
-    """Yield each column with the next one of its metric and dataset that has another protocol."""
+    """Yield each column with the next one of its metric and dataset, if that has another protocol or system."""
     last: dict[tuple[str, str | None, str], Column] = {}
     for column in table.columns:
         if not METRICS[column.metric].quantity.measured:
             continue
         key = (column.metric, column.dataset, column.unit)
-        if key in last and last[key].protocol != column.protocol:
-            yield last[key], column
+        before = last.get(key)
+        if before is not None and (before.protocol, before.system) != (column.protocol, column.system):
+            yield before, column
         last[key] = column
 
 

@@ -6,6 +6,8 @@ Values are compared at the coarser of the two precisions. What a difference mean
 * *origin*: the number is quoted from there. If at least half of the source's numbers, and at least three, agree with
   the paper, it is where they were copied from, and one that differs is an error. If fewer agree, the source is probably
   another version or run: one note for the whole source.
+* *copy*: someone else repeats the paper's numbers. Where they differ, the copy or the claims file is wrong, and the
+  paper is not accused: one note for the whole source.
 * *independent*: someone else measured again and may rightly differ; never a finding.
 
 The consequence is what matters: every relation that rests on the number is recomputed with the source's value.
@@ -18,9 +20,9 @@ from dataclasses import dataclass
 
 from harness.audit.finding import Finding, Severity
 from harness.audit.relations import consequences
-from harness.audit.rules import AUTHORS_DIFFER, ORIGIN_DIFFERS, ORIGIN_UNLIKE
+from harness.audit.rules import AUTHORS_DIFFER, COPY_DIFFERS, ORIGIN_DIFFERS, ORIGIN_UNLIKE, Rule
 from harness.audit.two_values import same_value
-from harness.audit.wording import listing
+from harness.audit.wording import listing, measure
 from harness.audit.worksheet import Worksheet
 from harness.claims.model import Claim, Reference, ReferenceKind
 from harness.claims.vocabulary import UNITS
@@ -47,10 +49,14 @@ def detect(sheet: Worksheet) -> Iterator[Finding]:
         agreeing = len(pairs) - len(differing)
         if kind is ReferenceKind.AUTHORS:
             yield from (_differs(sheet, pair, len(pairs)) for pair in differing)
+        elif kind is ReferenceKind.COPY:
+            if differing:
+                yield _several(COPY_DIFFERS, pairs, differing, "The paper's own print stands; the copy may be wrong.")
         elif 2 * agreeing >= len(pairs) and agreeing >= LEAST_AGREEING:
             yield from (_differs(sheet, pair, agreeing) for pair in differing)
         elif differing:
-            yield _unlike(pairs, differing)
+            meaning = "They may have been taken from another version or source."
+            yield _several(ORIGIN_UNLIKE, pairs, differing, meaning)
 
 
 def _by_source(sheet: Worksheet) -> dict[str, tuple[ReferenceKind, list[Beside]]]:
@@ -72,7 +78,7 @@ def _differs(sheet: Worksheet, pair: Beside, agreeing: int) -> Finding:
     follows = consequences(sheet, {claim.id: reference.printed})
     others = f"; {agreeing} other numbers of that source agree with the paper" if origin else ""
     message = (
-        f"{claim.system}: {claim.definition.title} {claim.printed} {claim.unit} in {claim.place.section}, and "
+        f"{claim.system}: {claim.definition.title} {measure(claim.printed, claim.unit)} in {claim.place.section}, and "
         f"{reference.printed} in {reference.source}{others}."
     )
     if follows:
@@ -92,15 +98,14 @@ def _differs(sheet: Worksheet, pair: Beside, agreeing: int) -> Finding:
     )
 
 
-def _unlike(pairs: list[Beside], differing: list[Beside]) -> Finding:
+def _several(rule: Rule, pairs: list[Beside], differing: list[Beside], meaning: str) -> Finding:
+    """Return one note for all numbers of a source that differ."""
     values = listing([f"{p.claim.printed} and {p.reference.printed} ({p.claim.id})" for p in differing])
+    source = differing[0].reference.source
     return Finding(
-        rule=ORIGIN_UNLIKE,
+        rule=rule,
         severity=Severity.NOTE,
-        message=(
-            f"{len(differing)} of {len(pairs)} numbers differ from {differing[0].reference.source}: {values}. They "
-            f"may have been taken from another version or source."
-        ),
+        message=f"{len(differing)} of {len(pairs)} numbers differ from {source}: {values}. {meaning}",
         line=differing[0].claim.place.line,
         claims=tuple(pair.claim.id for pair in differing),
         printed=tuple(str(pair.claim.printed) for pair in differing),

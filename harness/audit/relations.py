@@ -22,7 +22,7 @@ from itertools import groupby, islice, product
 from harness.audit.finding import Consequence, Finding, Outcome, RelationVerdict, Severity
 from harness.audit.resolution import resolution, unresolvable
 from harness.audit.rules import COUNTER_EXAMPLE, READING, RELATION, TRUNCATED, UNDECIDED, Rule
-from harness.audit.wording import number, probability, span
+from harness.audit.wording import measure, number, probability, span
 from harness.audit.worksheet import Equation, Worksheet, enclosure
 from harness.claims.expressions import RATIONALS, Binary, Name, Node, enclose, evaluate, names
 from harness.claims.intervals import Interval
@@ -32,6 +32,7 @@ from harness.claims.printed import PRINTED, Printed
 CUT_OFF = "holds if the digits were cut off instead of rounded"
 OTHER_READING = "holds for another reading of an uncertain copy"
 MOST_READINGS = 64
+LONGEST_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def detect(sheet: Worksheet, judged: Iterable[RelationVerdict]) -> Iterator[Find
 def _failure(sheet: Worksheet, case: RelationVerdict) -> Finding:
     relation = case.relation
     severity = Severity.WARNING if relation.op == "~" else Severity.ERROR
-    margin = f" within {relation.margin} {relation.unit} ({relation.margin_reason})" if relation.margin else ""
+    margin = f" within {measure(relation.margin, relation.unit)} ({relation.margin_reason})" if relation.margin else ""
     return _finding(sheet, RELATION, severity, [case], f"{_recomputed(case)}{margin}.")
 
 
@@ -239,14 +240,16 @@ def _recomputed(case: RelationVerdict, *, quote: bool = True) -> str:
         right = _side_text(relation.right, case.right_face, case.right)
     words = f"“{relation.quote}”: " if quote else ""
     if relation.op == "=":
-        return f"{words}{left}, where the paper says {right} {relation.unit}"
-    return f"{words}{left}, which is not {relation.op} {right} {relation.unit}"
+        return f"{words}{left}, where the paper says {measure(right, relation.unit)}"
+    return f"{words}{left}, which is not {relation.op} {measure(right, relation.unit)}"
 
 
 def _side_text(text: str, face: Fraction | None, interval: Interval | None) -> str:
+    """Write an expression with its value; one too long to read is left to the relation."""
     if face is None or interval is None:
         return text
-    return f"{text} = {number(face)}" + (f" ({span(interval)} within rounding)" if interval.width else "")
+    value = number(face) + (f" ({span(interval)} within rounding)" if interval.width else "")
+    return f"{text} = {value}" if len(text) <= LONGEST_SHOWN else f"the printed numbers give {value}"
 
 
 def consequences(sheet: Worksheet, values: Mapping[str, Printed]) -> tuple[Consequence, ...]:
@@ -262,7 +265,7 @@ def consequences(sheet: Worksheet, values: Mapping[str, Printed]) -> tuple[Conse
         message = f"“{relation.quote}”: {after.outcome.value}, was {before.outcome.value}"
         if before.left_face is not None and after.left_face is not None:
             message = (
-                f"“{relation.quote}”: {relation.left} becomes {number(after.left_face)} {relation.unit} "
+                f"“{relation.quote}”: {relation.left} becomes {measure(number(after.left_face), relation.unit)} "
                 f"instead of {number(before.left_face)} ({after.outcome.value})"
             )
         found.append(

@@ -135,6 +135,11 @@ ORIGIN_UNLIKE = Rule(
     "Most numbers differ from the source they are said to come from",
     "Fewer than half of the numbers agree, so the source may not be where they were taken from.",
 )
+COPY_DIFFERS = Rule(
+    "references/copy",
+    "A copy of the paper prints other numbers",
+    "Someone else repeats the paper's numbers, and some are not the paper's. The paper's own print is the claim.",
+)
 UNRESOLVED = Rule(
     "resolution/ranking",
     "A ranking is finer than the test set can resolve",
@@ -145,9 +150,15 @@ NOT_SIGNIFICANT = Rule(
     "A difference is called significant that the test set cannot resolve",
     "The words claim more than an order, and two independent samples of this size differ as much by chance.",
 )
+UNLIKE = Rule(
+    "comparison/unlike",
+    "A comparison mixes unlike settings",
+    "The two numbers differ in more than the one thing a comparison is about: in dataset, protocol or test images, "
+    "or in two or more of the settings stated of their systems.",
+)
 
 RULES: tuple[Rule, ...] = (
     RELATION, TRUNCATED, COUNTER_EXAMPLE, UNDECIDED, READING, MEAN, UNLIKELY_MEAN, HIDDEN_PART, HIDDEN_VALUE,
     OTHER_MEAN, COMPLEMENT, RANGE, GRANULARITY, TWO_VALUES, IDENTICAL, ORDER, BROKEN_PATTERN, OUTLIER, MONOTONE,
-    AUTHORS_DIFFER, ORIGIN_DIFFERS, ORIGIN_UNLIKE, UNRESOLVED, NOT_SIGNIFICANT,
+    AUTHORS_DIFFER, ORIGIN_DIFFERS, ORIGIN_UNLIKE, COPY_DIFFERS, UNRESOLVED, NOT_SIGNIFICANT, UNLIKE,
 )  # fmt: skip

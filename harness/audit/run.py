@@ -17,6 +17,7 @@ from harness.audit import (
     relations,
     resolution,
     two_values,
+    unlike,
 )
 from harness.audit.finding import Audit, Finding, Severity
 from harness.audit.worksheet import Worksheet, lay_out
@@ -36,6 +37,7 @@ DETECTORS: tuple[Detector, ...] = (
     outliers.detect,
     monotone.detect,
     resolution.detect,
+    unlike.detect,
 )
 """All but the relations, whose verdicts are part of the audit."""
 
@@ -57,7 +59,7 @@ def audit_sheet(sheet: Worksheet) -> Audit:
         title=paper.title,
         path=paper.path,
         claims=len(paper.claims),
-        findings=tuple(sorted(findings, key=lambda f: (rank.index(f.severity), f.line, f.rule.id, f.claims))),
+        findings=tuple(sorted(findings, key=lambda f: (rank.index(f.severity), f.line, f.rule.id))),
         verdicts=verdicts,
         powerless={"proportions on too many images for their printed precision to rule anything out": powerless}
         if powerless

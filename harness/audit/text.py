@@ -20,12 +20,38 @@ def summary_lines(audit: Audit) -> list[str]:
     outcomes = ", ".join(f"{audit.count(outcome)} {outcome.value}" for outcome in Outcome if audit.count(outcome))
     severities = ((len(audit.by_severity(severity)), severity.value) for severity in Severity)
     findings = ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in severities if count)
+    unchecked = sorted(audit.not_checkable.items(), key=lambda reason: -reason[1])
     return [
         f"{audit.title} ({audit.paper}): {audit.claims} claims, {audit.relations} relations, {audit.checked} checked",
         f"relations: {outcomes or 'none'}",
         f"findings: {findings or 'none'}",
-        *(f"not checkable, {count}: {reason}" for reason, count in audit.not_checkable.items()),
+        *(f"not checkable, {count}: {reason}" for reason, count in unchecked),
         *(f"no test possible, {count}: {reason}" for reason, count in audit.powerless.items()),
+    ]
+
+
+def overview_rows(audits: Sequence[Audit]) -> Rows:
+    """Return a row for each paper, and one for all of them."""
+    columns = (
+        "paper", "claims", "relations", "checked", "consistent", "inconsistent", "undecided", "not checkable",
+        *(f"{severity.value}s" for severity in Severity),
+    )  # fmt: skip
+    counts = [_counts(audit) for audit in audits]
+    total = [sum(column) for column in zip(*counts, strict=True)]
+    named = [*((audit.paper, count) for audit, count in zip(audits, counts, strict=True)), ("all", total)]
+    return columns, [(name, *map(str, count)) for name, count in named]
+
+
+def _counts(audit: Audit) -> list[int]:
+    return [
+        audit.claims,
+        audit.relations,
+        audit.checked,
+        audit.consistent,
+        audit.count(Outcome.INCONSISTENT),
+        audit.count(Outcome.UNDECIDED),
+        audit.count(Outcome.NOT_CHECKABLE),
+        *(len(audit.by_severity(severity)) for severity in Severity),
     ]
 
 
@@ -34,15 +60,13 @@ def finding_rows(audit: Audit) -> Rows:
     rows = [
         (
             found.severity.value,
-            found.rule.title,
-            found.relation or found.claims[0],
+            f"{found.rule.title}\n{found.relation or found.claims[0]}\n{audit.path.name}:{found.line}",
             found.message,
             found.conclusion,
-            f"{audit.path.name}:{found.line}",
         )
         for found in audit.findings
     ]
-    return ("severity", "finding", "where", "what", "what would change", "line"), rows
+    return ("severity", "finding", "what", "what would change"), rows
 
 
 def relation_rows(audit: Audit, *, every: bool = True) -> Rows | None:

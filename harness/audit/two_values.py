@@ -14,6 +14,7 @@ from itertools import product
 
 from harness.audit.finding import Finding, Severity
 from harness.audit.rules import TWO_VALUES
+from harness.audit.wording import measure
 from harness.audit.worksheet import Worksheet
 from harness.claims.document import slug
 from harness.claims.model import Claim, Column, Paper, Table
@@ -34,13 +35,13 @@ def detect(sheet: Worksheet) -> Iterator[Finding]:
         readings = product((earlier.printed, *earlier.readings), (claim.printed, *claim.readings))
         if any(same_value(one, other) for one, other in readings):
             continue
+        values = (f"{measure(c.printed, c.unit)} in {c.place.section}" for c in (earlier, claim))
         yield Finding(
             rule=TWO_VALUES,
             severity=Severity.WARNING,
             message=(
-                f"{claim.system}: {claim.definition.title} is {earlier.printed} {earlier.unit} in "
-                f"{earlier.place.section} and {claim.printed} {claim.unit} in {claim.place.section}, with nothing that "
-                f"says what differs."
+                f"{claim.system}: {claim.definition.title} is {' and '.join(values)}, with nothing that says what "
+                f"differs."
             ),
             line=claim.place.line,
             claims=(claim.id, earlier.id),

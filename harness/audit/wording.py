@@ -25,6 +25,11 @@ def span(interval: Interval, decimals: int = 3) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def measure(value: object, unit: str) -> str:
+    """Write a number with its unit; a plain number has none."""
+    return str(value) if unit == "1" else f"{value} {unit}"
+
+
 def listing(words: Sequence[str]) -> str:
     """Join words as ``a, b and c``."""
     if len(words) < 2:

@@ -87,13 +87,13 @@ def lay_out(paper: Paper) -> Worksheet:
 
 
 def by_setting(table: Table) -> list[dict[str, Column]]:
-    """Group a table's columns by dataset, protocol and unit, each group as metric to column.
+    """Group a table's columns by what they describe, dataset, protocol and unit, each group as metric to column.
 
     Where several columns of a group share a metric, what tells them apart is unsaid, and they are left out.
     """
     groups: dict[tuple[str | None, ...], dict[str, list[Column]]] = {}
     for column in table.columns:
-        group = groups.setdefault((column.dataset, column.protocol, column.unit), {})
+        group = groups.setdefault((column.system, column.dataset, column.protocol, column.unit), {})
         group.setdefault(column.metric, []).append(column)
     return [{metric: same[0] for metric, same in group.items() if len(same) == 1} for group in groups.values()]
 

@@ -160,7 +160,8 @@ def _systems(document: Document) -> dict[str, System]:
         chain = [name]
         while (nearest := systems[chain[-1]].counterpart) is not None:
             if nearest not in systems:
-                document.choice(("system", chain[-1]), nearest, systems, "counterpart")
+                if chain == [name]:
+                    document.choice(("system", name), nearest, systems, "counterpart")
                 break
             chain.append(nearest)
             if nearest in chain[:-1]:

@@ -163,11 +163,13 @@ class ReferenceKind(Enum):
     """How an outside number relates to the paper's.
 
     ``AUTHORS``: the authors printed it elsewhere (their repository). ``ORIGIN``: the work the number is quoted from,
-    or that publishes the same baseline. ``INDEPENDENT``: someone else measured again; may rightly differ.
+    or that publishes the same baseline. ``COPY``: someone else repeats the paper's numbers, rightly or wrongly.
+    ``INDEPENDENT``: someone else measured again; may rightly differ.
     """
 
     AUTHORS = "authors"
     ORIGIN = "origin"
+    COPY = "copy"
     INDEPENDENT = "independent"
 
 

@@ -44,8 +44,17 @@ def audit(papers: tuple[str, ...], as_json: bool, sarif: Path | None, every_rela
     else:
         for done, comparison in zip(audits, comparisons, strict=True):
             _print_audit(done, comparison, every_relation)
+        if len(audits) > 1:
+            _print_overview(audits)
     if not all(comparison.settled for comparison in comparisons):
         sys.exit(ExitCode.FINDINGS)
+
+
+def _print_overview(audits: list[Audit]) -> None:
+    from harness.audit.text import overview_rows
+    from harness.cli.console import print_table
+
+    print_table(f"{len(audits)} papers", *overview_rows(audits))
 
 
 def _write_sarif(audits: list[Audit], path: Path) -> None:

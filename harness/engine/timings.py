@@ -101,7 +101,10 @@ def read(path: Path) -> list[tuple[Record, dict[str, NDArray[np.float64]]]]:
             groups.setdefault((timing.paper, timing.experiment, timing.system), []).append(benchmark)
     for members in groups.values():
         members.sort(key=lambda benchmark: benchmark.timing.block)
-    if len({tuple(len(member.stats.data) for member in members) for members in groups.values()}) > 1:
+    rounds: dict[tuple[str, str], set[tuple[int, ...]]] = {}
+    for (paper, experiment, _), members in groups.items():
+        rounds.setdefault((paper, experiment), set()).add(tuple(len(member.stats.data) for member in members))
+    if any(len(found) > 1 for found in rounds.values()):
         raise UsageError(f"{path}: the systems were not timed equally often", "Run the benchmarks again, all of them.")
     return [_record(path, members, document.datetime) for members in groups.values()]
 
