@@ -1,4 +1,4 @@
-"""How long a unit takes here: all of it is done once with a few images of each set, and scaled up."""
+"""How long a unit takes here: all of it is done twice with a few images of each set, and scaled up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.datasets.segmented import Segmented
-from harness.engine.rehearsal import rehearse
+from harness.engine.rehearsal import Rehearsal, rehearse
 from harness.experiment import Cost, Unit
 from harness.segmentation.declare import Measure
 from harness.segmentation.desk import NETWORK
@@ -19,13 +19,23 @@ STEPS = 4
 
 
 def estimate(measure: Measure, unit: Unit, device: str, recipe: Recipe, sets: Sets) -> Cost:
-    """Time a unit with few images and two epochs of the network, the first of which warms up."""
-    share = min(1.0, STEPS * recipe.training.batch / len(sets.train))
+    """Time a unit twice with two epochs of the network, the first of which warms up: with few images and with twice
+    as many, which parts what grows with the images from what does not."""
     few = replace(recipe, training=replace(recipe.training, epochs=2))
-    sample = replace(sets, train=_few(sets.train, share), tuning=_few(sets.tuning, share), test=_few(sets.test, share))
-    seen = rehearse(lambda context: measure(unit, context, few, sample), device)
-    on_top = sum(seconds for phase, seconds in seen.trained.items() if phase != NETWORK)
-    return Cost((seen.rest + on_top) / share, seen.epochs.get(NETWORK, 0.0) / share)
+    share = min(0.5, STEPS * recipe.training.batch / len(sets.train))
+
+    def rehearsed(part: float) -> Rehearsal:
+        sample = replace(sets, train=_few(sets.train, part), tuning=_few(sets.tuning, part), test=_few(sets.test, part))
+        return rehearse(lambda context: measure(unit, context, few, sample), device)
+
+    small, large = rehearsed(share), rehearsed(2 * share)
+    growth = max(0.0, _besides(large) - _besides(small)) / share
+    return Cost(_besides(small) + growth * (1 - share), large.epochs.get(NETWORK, 0.0) / (2 * share))
+
+
+def _besides(seen: Rehearsal) -> float:
+    """Seconds of everything but the epochs that a budget can cut."""
+    return seen.rest + sum(seconds for phase, seconds in seen.trained.items() if phase != NETWORK)
 
 
 def _few(images: Segmented, share: float) -> Segmented:
