@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from harness.ledger.record import Environment
+from harness.memory import peak_resident
 
 PACKAGES = ("remeasure", "torch", "torchvision", "numpy", "scipy", "pillow", "pydensecrf2")
 
@@ -53,12 +53,8 @@ def cores() -> int:
 
 def peak_memory() -> float | msgspec.UnsetType:
     """Return the most memory this process has had resident so far, in MiB; unset where the system does not tell."""
-    try:
-        import resource
-    except ImportError:
-        return msgspec.UNSET
-    bytes_per_unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 2**20, 1)
+    most = peak_resident()
+    return msgspec.UNSET if most is None else round(most / 2**20, 1)
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

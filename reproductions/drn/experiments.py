@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.derivation import derivation
 from harness.errors import UsageError
 from harness.experiment import (
     Context,
@@ -88,6 +90,14 @@ _TRAINED = (
 )
 _CLASSIFICATION = (Reach("top1-error", "1-crop"), Reach("top5-error", "1-crop"))
 _LOCALISATION = (Reach("top1-localisation-error"), Reach("top5-localisation-error"))
+_derivation = partial(
+    derivation,
+    paper="drn",
+    recipe={"image-side": recipes.IMAGE_SIDE, "dilation": Schedule.PAPER.value},
+    source=_DERIVED,
+    deviations=EXACT,
+)
+"""Declares one of the paper's derivations."""
 
 
 def experiments(options: Options) -> tuple[Experiment, ...]:
@@ -231,29 +241,6 @@ def _needs(options: Options, scale: Scale) -> str:
     if scale == "gpu" and options.device != "cuda":
         return "a GPU: --device cuda"
     return "the CPU: --device cpu" if scale == "cpu" and options.device == "cuda" else ""
-
-
-def _derivation(
-    key: str,
-    title: str,
-    systems: tuple[str, ...],
-    metrics: tuple[str, ...],
-    measure: Callable[[Unit, Context], Outcome],
-) -> Experiment:
-    return Experiment(
-        key=key,
-        title=title,
-        evidence=Evidence.EXACT,
-        systems=systems,
-        seeds=(0,),
-        reaches=tuple(Reach(metric) for metric in metrics),
-        recipe={"image-side": recipes.IMAGE_SIDE, "dilation": Schedule.PAPER.value},
-        source=_DERIVED,
-        deviations=EXACT,
-        measure=measure,
-        command=f"remeasure run drn --only {key}",
-        cost=lambda _unit, _device: Cost(0.5),
-    )
 
 
 def _comparison(

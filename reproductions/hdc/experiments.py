@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from harness.derivation import derivation
 from harness.errors import UsageError
-from harness.experiment import Context, Cost, Experiment, Options, Outcome, Photographs, Reach, Unit
+from harness.experiment import Context, Experiment, Options, Outcome, Photographs, Reach, Unit
 from harness.segmentation.declare import CRF_SOURCE, Design, Measure, declare, photographs_in, scale_of
 from harness.segmentation.recipe import Recipe
 from harness.segmentation.sets import Sets
-from harness.statistics.evidence import Evidence
 from reproductions.hdc import recipes
 from reproductions.hdc.deviations import EXACT, comparison
 from reproductions.hdc.recipes import FrozenRecipe, NetworkRecipe
@@ -65,6 +65,14 @@ _DERIVED = (
 )
 _TRAINED = (*_NETWORKS, "reproductions.hdc.comparison", "harness.architecture.gridding")
 _FROZEN = ("harness.networks.vgg", "harness.segmentation.frozen", "harness.weights")
+_derivation = partial(
+    derivation,
+    paper="hdc",
+    recipe={"image-side": recipes.CROP, "gridding-period": recipes.GRIDDING_PERIOD},
+    source=_DERIVED,
+    deviations=EXACT,
+)
+"""Declares one of the paper's derivations."""
 
 
 def experiments(options: Options) -> tuple[Experiment, ...]:
@@ -108,29 +116,6 @@ def _rule() -> Experiment:
 
     title = "What the rule M2 <= K accepts and rejects, against true coverage"
     return _derivation("rule", title, tuple(recipes.RULE_SPACES), (), measure)
-
-
-def _derivation(
-    key: str,
-    title: str,
-    systems: tuple[str, ...],
-    metrics: tuple[str, ...],
-    measure: Callable[[Unit, Context], Outcome],
-) -> Experiment:
-    return Experiment(
-        key=key,
-        title=title,
-        evidence=Evidence.EXACT,
-        systems=systems,
-        seeds=(0,),
-        reaches=tuple(Reach(metric) for metric in metrics),
-        recipe={"image-side": recipes.CROP, "gridding-period": recipes.GRIDDING_PERIOD},
-        source=_DERIVED,
-        deviations=EXACT,
-        measure=measure,
-        command=f"remeasure run hdc --only {key}",
-        cost=lambda _unit, _device: Cost(0.5),
-    )
 
 
 def _scenes(options: Options) -> tuple[Experiment, ...]:
