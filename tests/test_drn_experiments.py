@@ -7,44 +7,31 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 import torch
+from experiment_desk import SILENT, ExperimentDesk, equal, uncovered, vague_deviations
 from numpy.typing import NDArray
 
 from harness.claims.papers import find_paper
 from harness.datasets import imagenette
 from harness.errors import UsageError
-from harness.experiment import Context, Experiment, Options, Outcome, Unit
+from harness.experiment import Context, Outcome, Unit
 from harness.metrics.localisation import best_iou
-from harness.runner.identity import source_files
 from harness.statistics.evidence import Evidence
 from reproductions.drn import exact, pictures, recipes
-from reproductions.drn.experiments import STATEMENTS, TABLE_1, experiments
+from reproductions.drn.experiments import STATEMENTS, TABLE_1
 
-SILENT = Context(Path(), "cpu", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("one_thread")
+DESK = ExperimentDesk("drn")
+declared, derived = DESK.declared, DESK.derived
 TOY = recipes.scenes("toy")
 N, WIDE = TOY.data.test, TOY.data.wide
 K = len(TOY.classes)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Bits are promised for a fixed number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def declared(**options: object) -> dict[str, Experiment]:
-    chosen = Options(**{"device": "cpu", **options})  # type: ignore[arg-type]
-    return {experiment.key: experiment for experiment in experiments(chosen)}
 
 
 def run_toy(system: str, scratch: Path, seed: int = 0, at: Callable[[str, int], None] | None = None) -> Outcome:
@@ -53,25 +40,11 @@ def run_toy(system: str, scratch: Path, seed: int = 0, at: Callable[[str, int], 
     return declared(toy=True)["scenes"].measure(Unit("scenes", system, seed), context)
 
 
-def equal(left: Outcome, right: Outcome) -> bool:
-    arrays = left.arrays.keys() == right.arrays.keys() and all(
-        np.array_equal(left.arrays[name], right.arrays[name]) for name in left.arrays
-    )
-    return arrays and left.values == right.values
-
-
 # What is declared -----------------------------------------------------------------------------------------------
 
 
 def test_declaring_needs_no_torch_and_no_folder() -> None:
-    code = (
-        "import sys; from pathlib import Path; from harness.experiment import Options;"
-        "from reproductions.drn.experiments import experiments; from harness.runner.identity import code_digest;"
-        "found = experiments(Options(data=Path('nowhere'))); [code_digest(e.source) for e in found];"
-        "print([e.key for e in found if not e.needs], 'torch' in sys.modules)"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.strip() == "['architecture', 'statements', 'scenes', 'imagenette'] False"
+    assert DESK.keys_at_once(Path("nowhere")) == "['architecture', 'statements', 'scenes', 'imagenette'] False"
 
 
 def test_photographs_are_declared_without_a_folder_and_ask_for_one() -> None:
@@ -116,35 +89,17 @@ def test_a_budget_cuts_epochs_and_says_so() -> None:
 
 
 def test_every_deviation_says_what_where_and_why() -> None:
-    for experiment in declared().values():
-        assert experiment.deviations or experiment.evidence is Evidence.TIMING
-        for deviation in experiment.deviations:
-            assert all((deviation.topic, deviation.paper, deviation.where, deviation.ours, deviation.why))
-            assert deviation.date == "2026-11-21"
+    found = declared().values()
+    assert vague_deviations(found) == []
+    assert all(e.deviations or e.evidence is Evidence.TIMING for e in found)
 
 
 def test_sources_cover_what_is_imported_to_measure() -> None:
     """Every module of the project that measuring a trained unit imports is in the digest or cannot change a number."""
-    code = (
-        "import sys, reproductions.drn.comparison;"
-        "print(*sorted(m for m in sys.modules if m.split('.')[0] in ('harness', 'reproductions')))"
+    assert (
+        uncovered("reproductions.drn.comparison", declared()["scenes"].source, besides=("reproductions.drn.recipes",))
+        == []
     )
-    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    covered = set(source_files(declared()["scenes"].source))
-    bystanders = (
-        "harness.claims",
-        "harness.experiment",
-        "harness.errors",
-        "harness.files",
-        "harness.ledger",
-        "harness.statistics",
-    )
-    named = ("reproductions.drn.recipes", "harness.engine.checkpoint", "harness.weights", "harness.architecture")
-    for module in imported:
-        path = module.replace(".", "/")
-        known = f"{path}.py" in covered or f"{path}/__init__.py" in covered
-        package = not (Path(__file__).parents[1] / f"{path}.py").exists()
-        assert known or package or module.startswith((*bystanders, *named)), module
 
 
 # What is derived ------------------------------------------------------------------------------------------------
@@ -156,11 +111,6 @@ def test_sources_cover_what_is_imported_to_measure() -> None:
 )
 def test_parameters_are_those_of_the_released_models(system: str, parameters: int) -> None:
     assert derived("architecture", system)["parameters"] == parameters
-
-
-@cache
-def derived(key: str, system: str) -> Mapping[str, int | float | str]:
-    return declared()[key].measure(Unit(key, system, 0), SILENT).values
 
 
 DIFFERING = {"s2/without-striding/receptive-field-loss": 435 / 227}

@@ -4,71 +4,39 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from experiment_desk import SILENT, ExperimentDesk, uncovered, vague_deviations
 from torch import nn
 
 from harness.claims.papers import find_paper
 from harness.errors import UsageError
-from harness.experiment import Context, Experiment, Options, Outcome, Unit
+from harness.experiment import Context, Unit
 from harness.metrics.segmentation import confusion_counts
-from harness.runner.identity import source_files
 from harness.segmentation import sets as segmentation_sets
 from harness.segmentation.sets import load_sets
 from harness.statistics.evidence import Evidence
 from reproductions.hdc import exact, recipes
 from reproductions.hdc.comparison import cell_loss, on_maps, small
-from reproductions.hdc.experiments import STATEMENTS, experiments
+from reproductions.hdc.experiments import STATEMENTS
 from reproductions.hdc.specs import MODELS, find_spec
 
-SILENT = Context(Path(), "cpu", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("one_thread")
+DESK = ExperimentDesk("hdc")
+declared, run_toy, derived = DESK.declared, DESK.run_toy, DESK.derived
 TRAINED = {"scenes": recipes.DECODERS, "dilations": recipes.VARIANTS}
 PHOTOGRAPHED = {"camvid": recipes.DECODERS, "camvid-dilations": recipes.VARIANTS}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Bits are promised for a fixed number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def declared(**options: object) -> dict[str, Experiment]:
-    chosen = Options(**{"device": "cpu", **options})  # type: ignore[arg-type]
-    return {experiment.key: experiment for experiment in experiments(chosen)}
-
-
-def run_toy(key: str, system: str, scratch: Path) -> Outcome:
-    scratch.mkdir(parents=True, exist_ok=True)
-    return declared(toy=True)[key].measure(Unit(key, system, 0), Context(scratch, "cpu", lambda *_: None))
-
-
-@cache
-def derived(key: str, system: str) -> Mapping[str, int | float | str]:
-    return declared()[key].measure(Unit(key, system, 0), SILENT).values
 
 
 # What is declared -----------------------------------------------------------------------------------------------
 
 
 def test_declaring_needs_no_torch() -> None:
-    code = (
-        "import sys; from pathlib import Path; from harness.experiment import Options;"
-        "from reproductions.hdc.experiments import experiments; from harness.runner.identity import code_digest;"
-        "found = experiments(Options()); [code_digest(e.source) for e in found];"
-        "print([e.key for e in found if not e.needs], 'torch' in sys.modules)"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.strip() == "['architecture', 'statements', 'rule', 'scenes', 'dilations'] False"
+    assert DESK.keys_at_once() == "['architecture', 'statements', 'rule', 'scenes', 'dilations'] False"
     needs = {key: experiment.needs for key, experiment in declared().items() if experiment.needs}
     assert needs == dict.fromkeys(PHOTOGRAPHED, "a folder that holds CamVid: --data DIR")
 
@@ -99,35 +67,17 @@ def test_a_budget_cuts_epochs_and_says_so() -> None:
 
 
 def test_every_deviation_says_what_where_and_why() -> None:
-    for experiment in declared().values():
-        topics = [deviation.topic for deviation in experiment.deviations]
-        assert topics
-        assert len(set(topics)) == len(topics)
-        for deviation in experiment.deviations:
-            assert all((deviation.topic, deviation.paper, deviation.where, deviation.ours, deviation.why))
-            assert deviation.date == "2026-11-21"
+    found = declared().values()
+    assert vague_deviations(found) == []
+    assert all(e.deviations or e.evidence is Evidence.TIMING for e in found)
 
 
 def test_sources_cover_what_is_imported_to_measure() -> None:
     """Every module of the project that measuring a trained unit imports is in the digest or cannot change a number."""
-    code = (
-        "import sys, reproductions.hdc.comparison;"
-        "print(*sorted(m for m in sys.modules if m.split('.')[0] in ('harness', 'reproductions')))"
-    )
-    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    covered = set(source_files(declared()["camvid"].source))
-    assert set(source_files(declared()["scenes"].source)) <= covered | {"harness/datasets/camvid.py"}
-    bystanders = (
-        *("harness.claims", "harness.experiment", "harness.errors", "harness.files", "harness.ledger"),
-        *("harness.statistics", "harness.architecture", "harness.engine.checkpoint"),
-        *("harness.datasets.voc", "reproductions.hdc.recipes", "reproductions.hdc.rule"),
-        "harness.metrics",
-    )
-    for module in imported:
-        path = module.replace(".", "/")
-        known = f"{path}.py" in covered or f"{path}/__init__.py" in covered
-        package = not (Path(__file__).parents[1] / f"{path}.py").exists()
-        assert known or package or module.startswith(bystanders), module
+    frozen, trained = declared()["camvid"].source, declared()["scenes"].source
+    assert set(trained) <= set(frozen)
+    besides = ("harness.datasets.voc", "reproductions.hdc.recipes", "reproductions.hdc.rule", "harness.metrics")
+    assert uncovered("reproductions.hdc.comparison", frozen, besides=besides) == []
 
 
 # What is derived ------------------------------------------------------------------------------------------------
