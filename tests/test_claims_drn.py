@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from claims_text import misquoted, numbers, quoted, quotes, squeezed, unquoted_numbers, unquoted_sentences
 
-from harness.claims.expressions import RATIONALS, evaluate
-from harness.claims.model import Paper, Relation
+from harness.claims.model import Paper
 from harness.claims.papers import find_paper
-from harness.claims.relations import operands, resolved
 
 Row = dict[str, str]
 Shared = Callable[[str], Path]
@@ -136,30 +134,6 @@ def test_every_outside_number_is_a_reference_and_no_claim(paper: Paper, rows: li
     assert not set(references) & set(paper.claims)
 
 
-def numbers(paper: Paper, id: str) -> Iterator[Fraction]:
-    """Yield every number that the entry holds: printed, compared, or recomputed."""
-    if id in paper.claims:
-        claim = paper.claims[id]
-        yield from (printed.value for printed in (claim.printed, *claim.readings))
-    for fact in paper.facts:
-        if fact.id == id:
-            yield from map(Fraction, re.findall(r"\d+(?:\.\d+)?", fact.value))
-    for relation in paper.relations:
-        if relation.statement == id:
-            yield from related(paper, relation)
-
-
-def related(paper: Paper, relation: Relation) -> Iterator[Fraction]:
-    if relation.unchecked is not None:
-        return
-    left, right = (
-        evaluate(resolved(side, paper), lambda id: paper.claims[id].printed.value, RATIONALS)
-        for side in (relation.left, relation.right)
-    )
-    yield from (left, right, abs(left - right))
-    yield from (paper.claims[id].printed.value for id in operands(relation, paper))
-
-
 def test_every_row_of_the_prose_is_represented(paper: Paper, rows: list[Row]) -> None:
     prose = {(r["location"], r["subject"], r["metric"]): r for r in rows if r["location"].startswith("Sec")}
     assert set(prose) == set(PROSE)
@@ -172,54 +146,19 @@ def test_every_row_of_the_prose_is_represented(paper: Paper, rows: list[Row]) ->
         assert wanted <= held, f"{key}: {sorted(map(float, wanted - held))} not in {ids}"
 
 
-def squeezed(text: str) -> tuple[str, list[int]]:
-    """Drop what the extraction changed (ligatures, line breaks, hyphens, superscripts); keep each letter's place."""
-    letters: list[str] = []
-    places: list[int] = []
-    for place, character in enumerate(text):
-        for letter in unicodedata.normalize("NFKC", character):
-            if not letter.isspace() and letter not in "-−^":
-                letters.append(letter)
-                places.append(place)
-    return "".join(letters), places
-
-
-def quotes(paper: Paper) -> Iterator[tuple[str, str, str]]:
-    """Yield id, section and quote of everything that has one."""
-    yield from ((claim.id, claim.place.section, claim.quote) for claim in paper.claims.values() if claim.quote)
-    yield from ((relation.statement, relation.place.section, relation.quote) for relation in paper.relations)
-    yield from ((fact.id, fact.place.section, fact.quote) for fact in paper.facts if fact.quote)
-
-
 @pytest.fixture(scope="module")
 def text(shared: Shared) -> str:
     return shared("seeds/002_e5dfa34dd9b1deaa.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def quoted(paper: Paper, text: str) -> list[bool]:
-    """Whether each character of the paper's text stands in a quote, wherever it is repeated."""
-    flat, places = squeezed(text)
-    inside = [False] * len(text)
-    for _, _, quote in quotes(paper):
-        for fragment in quote.split(" ... "):
-            needle = squeezed(fragment)[0]
-            for match in re.finditer(re.escape(needle), flat):
-                first, last = places[match.start()], places[match.end() - 1]
-                inside[first : last + 1] = [True] * (last + 1 - first)
-    return inside
+def inside(paper: Paper, text: str) -> list[bool]:
+    return quoted(paper, text)
 
 
 def test_quotes_are_the_papers_own_words(paper: Paper, text: str) -> None:
-    flat, _ = squeezed(text)
-    for id, _, quote in quotes(paper):
-        assert len(quote.split()) <= 26, f"{id}: too long"
-        at = 0
-        for fragment in quote.split(" ... "):
-            needle = squeezed(fragment)[0]
-            at = flat.find(needle, at)
-            assert at >= 0, f"{id}: {fragment!r} is not in the paper"
-            at += len(needle)
+    assert [id for id, _, quote in quotes(paper) if len(quote.split()) > 26] == []
+    assert misquoted(paper, text) == []
 
 
 SECTION = re.compile(r"^(?P<number>\d(?:\.\d)?)\. (?=[A-Z][\w ]{1,30}$)", re.MULTILINE)
@@ -257,16 +196,8 @@ NO_CLAIM = re.compile(
 )
 
 
-def test_every_number_in_the_text_is_quoted(text: str, quoted: list[bool]) -> None:
-    spared = [False] * len(text)
-    for match in NO_CLAIM.finditer(text):
-        spared[match.start() : match.end()] = [True] * len(match.group())
-    missed = [
-        text[max(0, match.start() - 60) : match.end() + 30]
-        for match in re.finditer(r"\d+(?:\.\d+)?", text)
-        if not all(quoted[place] or spared[place] for place in range(*match.span()))
-    ]
-    assert missed == []
+def test_every_number_in_the_text_is_quoted(text: str, inside: list[bool]) -> None:
+    assert unquoted_numbers(text, inside, NO_CLAIM) == []
 
 
 COMPARISON = re.compile(
@@ -285,14 +216,9 @@ NOT_ABOUT_A_RESULT = (
 )
 
 
-def test_every_sentence_that_compares_is_quoted(text: str, quoted: list[bool]) -> None:
-    missed = []
-    for match in re.finditer(r".+?(?:[.!?](?=\s+[A-Z(])|\Z)", text, re.DOTALL):
-        sentence = " ".join(match.group().split())
-        compares = COMPARISON.search(sentence) and not any(part in sentence for part in NOT_ABOUT_A_RESULT)
-        if compares and not any(quoted[match.start() : match.end()]):
-            missed.append(sentence)
-    assert missed == []
+def test_every_sentence_that_compares_is_quoted(text: str, inside: list[bool]) -> None:
+    missed = unquoted_sentences(text, inside, COMPARISON)
+    assert [sentence for sentence in missed if not any(part in sentence for part in NOT_ABOUT_A_RESULT)] == []
 
 
 def test_design_ids_are_stable(paper: Paper) -> None:

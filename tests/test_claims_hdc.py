@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import csv
 import re
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
 import pytest
+from claims_text import misquoted, numbers, quoted, unquoted_numbers
 
 from harness.audit.finding import Audit, Outcome
 from harness.audit.run import audit
 from harness.claims.document import slug
-from harness.claims.expressions import RATIONALS, evaluate
-from harness.claims.model import Paper, Relation
+from harness.claims.model import Paper
 from harness.claims.papers import find_paper
-from harness.claims.relations import operands, resolved
 
 Row = dict[str, str]
 Shared = Callable[[str], Path]
@@ -163,27 +161,6 @@ def test_every_outside_number_is_a_reference_and_no_claim(paper: Paper, rows: li
         reference = references[OUTSIDE[row["subject"]].format(BETTER).replace("t4-miou", "miou")]
         assert str(reference.printed) == row["value"]
     assert not set(references) & set(paper.claims)
-
-
-def numbers(paper: Paper, id: str) -> Iterator[Fraction]:
-    """Yield every number that the entry holds: printed, compared, or recomputed."""
-    if id in paper.claims:
-        yield paper.claims[id].printed.value
-    for fact in paper.facts:
-        if fact.id == id:
-            yield from map(Fraction, re.findall(r"\d+(?:\.\d+)?", fact.value))
-    for relation in paper.relations:
-        if relation.statement == id:
-            yield from related(paper, relation)
-
-
-def related(paper: Paper, relation: Relation) -> Iterator[Fraction]:
-    left, right = (
-        evaluate(resolved(side, paper), lambda id: paper.claims[id].printed.value, RATIONALS)
-        for side in (relation.left, relation.right)
-    )
-    yield from (left, right, abs(left - right))
-    yield from (paper.claims[id].printed.value for id in operands(relation, paper))
 
 
 def test_every_row_of_the_prose_is_represented(paper: Paper, rows: list[Row]) -> None:
@@ -332,31 +309,8 @@ def text(shared: Shared) -> str:
     return shared("seeds/004_4a12788163c6634f.txt").read_text(encoding="utf-8")
 
 
-def squeezed(text: str) -> tuple[str, list[int]]:
-    """Drop what the extraction changed (ligatures, line breaks, hyphens, superscripts); keep each letter's place."""
-    letters = [
-        (letter, place)
-        for place, character in enumerate(text)
-        for letter in unicodedata.normalize("NFKC", character)
-        if not letter.isspace() and letter not in "-−^"
-    ]
-    return "".join(letter for letter, _ in letters), [place for _, place in letters]
-
-
-def quotes(paper: Paper) -> Iterator[tuple[str, str]]:
-    """Yield id and quote of everything that has one."""
-    yield from ((claim.id, claim.quote) for claim in paper.claims.values() if claim.quote)
-    yield from ((relation.statement, relation.quote) for relation in paper.relations)
-    yield from ((fact.id, fact.quote) for fact in paper.facts if fact.quote)
-
-
 def test_quotes_are_the_papers_own_words(paper: Paper, text: str) -> None:
-    flat, _ = squeezed(text)
-    for id, quote in quotes(paper):
-        at = 0
-        for fragment in quote.split(" ... "):
-            at = flat.find(squeezed(fragment)[0], at)
-            assert at >= 0, f"{id}: {fragment!r} is not in the paper"
+    assert misquoted(paper, text) == []
 
 
 NO_CLAIM = re.compile(
@@ -372,21 +326,7 @@ NO_CLAIM = re.compile(
 
 
 def test_every_number_in_the_text_is_quoted(paper: Paper, text: str) -> None:
-    flat, places = squeezed(text)
-    covered = [False] * len(text)
-    for _, quote in quotes(paper):
-        for fragment in quote.split(" ... "):
-            for match in re.finditer(re.escape(squeezed(fragment)[0]), flat):
-                first, last = places[match.start()], places[match.end() - 1]
-                covered[first : last + 1] = [True] * (last + 1 - first)
-    for match in NO_CLAIM.finditer(text):
-        covered[match.start() : match.end()] = [True] * len(match.group())
-    missed = [
-        text[max(0, match.start() - 60) : match.end() + 30]
-        for match in re.finditer(r"\d+(?:\.\d+)?", text)
-        if not all(covered[match.start() : match.end()])
-    ]
-    assert missed == []
+    assert unquoted_numbers(text, quoted(paper, text), NO_CLAIM) == []
 
 
 def test_what_mixes_unlike_settings(audited: Audit) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-CODE = "import sys; held = bytearray(int(sys.argv[1])); from harness.memory import peak_resident; print(peak_resident())"
+CODE = (
+    "import sys; held = bytearray(int(sys.argv[1])); from harness.memory import peak_resident; print(peak_resident())"
+)
 
 
 def peak_after(size: int) -> int:
