@@ -159,11 +159,10 @@ def fully_connected(
     _add_activation(head, 6, channels, dropout, batch_norm)
     head.add_module("fc7", nn.Conv2d(channels, channels, 1))
     _add_activation(head, 7, channels, dropout, batch_norm)
-    initialise(head)
     scores = nn.Conv2d(channels, classes, 1)
-    nn.init.normal_(scores.weight, std=deviation)
-    nn.init.zeros_(scores.bias)
     head.add_module("fc8", scores)
+    initialise(head)
+    nn.init.normal_(scores.weight, std=deviation)
     return head
 
 
