@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from experiment_desk import SILENT, ExperimentDesk, uncovered, vague_deviations
 from numpy.typing import NDArray
 
 from harness.claims.papers import find_paper
@@ -22,9 +23,8 @@ from harness.cli.bench import bench
 from harness.engine.timings import read
 from harness.engine.train import arithmetic
 from harness.errors import UsageError
-from harness.experiment import Context, Experiment, Options, Outcome, Unit
+from harness.experiment import Context, Outcome, Unit
 from harness.results.scores import Metric
-from harness.runner.identity import source_files
 from harness.segmentation.desk import NETWORK, Desk
 from harness.segmentation.frozen import AtPixels
 from harness.segmentation.sets import load_sets
@@ -32,48 +32,24 @@ from harness.statistics.evidence import Evidence
 from reproductions.deeplab import recipes, statements
 from reproductions.deeplab.comparison import measure, network, on_maps
 from reproductions.deeplab.exact import first_convolution
-from reproductions.deeplab.experiments import STATEMENTS, WAYS, experiments
+from reproductions.deeplab.experiments import STATEMENTS, WAYS
 from reproductions.deeplab.models import DeepLab, MultiScale, Trained, training_loss, vgg_trunk
 from reproductions.deeplab.recipes import MULTI_SCALE, POLY, STEP, SYSTEMS
 from reproductions.deeplab.specs import TABLE_1, TABLE_3
 
-SILENT = Context(Path(), "cpu", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("one_thread")
+DESK = ExperimentDesk("deeplab")
+declared, run_toy = DESK.declared, DESK.run_toy
 TOY = recipes.scenes("toy")
 EXACT = ("architecture", "statements")
 TRAINED = ("scenes", "voc")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Bits are promised for a fixed number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def declared(**options: object) -> dict[str, Experiment]:
-    chosen = Options(**{"device": "cpu", **options})  # type: ignore[arg-type]
-    return {experiment.key: experiment for experiment in experiments(chosen)}
-
-
-def run_toy(key: str, system: str, scratch: Path, data: Path | None = None) -> Outcome:
-    context = Context(scratch, "cpu", lambda *_: None)
-    return declared(toy=True, data=data)[key].measure(Unit(key, system, 0), context)
 
 
 # What is declared -----------------------------------------------------------------------------------------------
 
 
 def test_declaring_needs_no_torch_and_no_folder() -> None:
-    code = (
-        "import sys; from pathlib import Path; from harness.experiment import Options;"
-        "from reproductions.deeplab.experiments import experiments; from harness.runner.identity import code_digest;"
-        "found = experiments(Options()); [code_digest(e.source) for e in found];"
-        "print([e.key for e in found if not e.needs], 'torch' in sys.modules)"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.strip() == "['architecture', 'statements', 'scenes'] False"
+    assert DESK.keys_at_once() == "['architecture', 'statements', 'scenes'] False"
 
 
 def test_photographs_ask_for_a_folder_and_for_weights(tmp_path: Path) -> None:
@@ -124,42 +100,14 @@ def test_a_budget_cuts_epochs_and_says_so() -> None:
 
 
 def test_every_deviation_says_what_where_and_why() -> None:
-    for experiment in declared().values():
-        topics = [deviation.topic for deviation in experiment.deviations]
-        assert len(topics) == len(set(topics)) > 0
-        for deviation in experiment.deviations:
-            assert all((deviation.topic, deviation.paper, deviation.where, deviation.ours, deviation.why))
-            assert deviation.date == "2026-11-21"
+    assert all(experiment.deviations for experiment in declared().values())
+    assert vague_deviations(declared().values()) == []
 
 
 def test_sources_cover_what_is_imported_to_measure() -> None:
     """Every module of the project that measuring a trained unit imports is in the digest or cannot change a number."""
-    code = (
-        "import sys, reproductions.deeplab.comparison;"
-        "print(*sorted(m for m in sys.modules if m.split('.')[0] in ('harness', 'reproductions')))"
-    )
-    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    covered = set(source_files(declared()["scenes"].source))
-    bystanders = (
-        "harness.claims",
-        "harness.experiment",
-        "harness.errors",
-        "harness.files",
-        "harness.ledger",
-        "harness.statistics",
-    )
-    named = (
-        "reproductions.deeplab.recipes",
-        "harness.engine.checkpoint",
-        "harness.datasets.camvid",
-        "harness.datasets.voc",
-    )
-    root = Path(__file__).parents[1]
-    for module in imported:
-        path = module.replace(".", "/")
-        known = f"{path}.py" in covered or f"{path}/__init__.py" in covered
-        package = not (root / f"{path}.py").exists()
-        assert known or package or module.startswith((*bystanders, *named)), module
+    besides = ("reproductions.deeplab.recipes", "harness.datasets.camvid", "harness.datasets.voc")
+    assert uncovered("reproductions.deeplab.comparison", declared()["scenes"].source, besides=besides) == []
 
 
 # What is derived ------------------------------------------------------------------------------------------------
@@ -311,7 +259,7 @@ def test_a_head_on_maps_is_the_rest_of_the_network() -> None:
 def test_heads_on_photographs(shared: Callable[[str], Path], tmp_path: Path) -> None:
     shared("data/VOCdevkit")
     folder = shared("data/weights/vgg16_features_fp16.pth").parents[1]
-    outcome = run_toy("voc", "VGG-16 ASPP-L", tmp_path, folder)
+    outcome = run_toy("voc", "VGG-16 ASPP-L", tmp_path, data=folder)
     check(outcome, ("", ".crf"), images=6, classes=21, side=161)
     assert "panel_images" not in outcome.arrays
 
