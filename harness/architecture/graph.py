@@ -15,20 +15,23 @@ from torch.nn import functional as F
 Pair = tuple[int, int]
 
 _POINTWISE_LAYERS = (nn.BatchNorm2d, nn.ReLU, nn.Identity, nn.Dropout, nn.Dropout2d, nn.Softmax, nn.LogSoftmax)
-_POINTWISE_FUNCTIONS = (operator.add, operator.iadd, torch.add, torch.relu, F.relu)
+_POINTWISE_FUNCTIONS = (operator.add, operator.iadd, torch.add, torch.maximum, torch.cat, torch.relu, F.relu)
+_MARGINS = (nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d)
 
 
 @dataclass(frozen=True)
 class Window:
     """The cells that one output cell of an operation reads, each pair (rows, columns) in cells of its input.
 
-    Output cell i reads input cells ``stride * i - padding + dilation * k`` for k = 0 ... kernel - 1.
+    Output cell i reads input cells ``stride * i - padding + dilation * k`` for k = 0 ... kernel - 1. With ``ceil``, a
+    last window that begins on the map, or in the padding before it, may reach beyond the padding after it.
     """
 
     kernel: Pair = (1, 1)
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     dilation: Pair = (1, 1)
+    ceil: bool = False
 
 
 def trace(module: nn.Module) -> fx.GraphModule:
@@ -69,10 +72,13 @@ def layer_of(graph: fx.GraphModule, node: fx.Node) -> nn.Module | None:
 
 
 def window_of(graph: fx.GraphModule, node: fx.Node) -> Window:
-    """Return the window of one node; a sum reads one cell of each of its terms.
+    """Return the window of one node; a sum, maximum or concatenation reads one cell of each of its terms.
+
+    A margin around the map, whatever it is filled with, is the padding of a window of one cell.
 
     Raises:
-        NotImplementedError: The operation is not one of convolution, pooling, sum or a pointwise function.
+        NotImplementedError: The operation is not one of convolution, pooling, an even margin, sum, maximum,
+            concatenation or a pointwise function.
     """
     layer = layer_of(graph, node)
     if node.op in ("placeholder", "output") or isinstance(layer, _POINTWISE_LAYERS):
@@ -81,11 +87,12 @@ def window_of(graph: fx.GraphModule, node: fx.Node) -> Window:
         return Window()
     if isinstance(layer, nn.Conv2d) and not isinstance(layer.padding, str):
         return Window(_pair(layer.kernel_size), _pair(layer.stride), _pair(layer.padding), _pair(layer.dilation))
-    if isinstance(layer, nn.MaxPool2d) and not layer.ceil_mode:
-        dilation = _pair(layer.dilation)
-        return Window(_pair(layer.kernel_size), _pair(layer.stride), _pair(layer.padding), dilation)
-    if isinstance(layer, nn.AvgPool2d) and not layer.ceil_mode:
-        return Window(_pair(layer.kernel_size), _pair(layer.stride), _pair(layer.padding))
+    if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
+        dilation = _pair(layer.dilation) if isinstance(layer, nn.MaxPool2d) else (1, 1)
+        return Window(_pair(layer.kernel_size), _pair(layer.stride), _pair(layer.padding), dilation, layer.ceil_mode)
+    if isinstance(layer, _MARGINS) and layer.padding[0::2] == layer.padding[1::2]:
+        left, _, top, _ = layer.padding
+        return Window(padding=(top, left))
     raise NotImplementedError(f"the window of {node.op} {layer or node.target} ({node.name}) is not defined here")
 
 

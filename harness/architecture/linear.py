@@ -32,11 +32,16 @@ class SmoothingPool(nn.Module):
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [N, C, h, w] as the layer does."""
+        """Map [N, C, h, w] as the layer does; windows that reach beyond the map see zeros there."""
         dilation = self.layer.dilation if isinstance(self.layer, nn.MaxPool2d) else 1
         maps = x.flatten(0, 1)[:, None]
+        rows, columns = self.layer(x).shape[-2:]
+        if self.layer.ceil_mode:
+            stride = self.layer.stride
+            below, right = (stride, stride) if isinstance(stride, int) else stride
+            maps = F.pad(maps, (0, right, 0, below))
         pooled = F.conv2d(maps, self.get_buffer("kernel"), None, self.layer.stride, self.layer.padding, dilation)
-        return pooled.view(x.shape[0], x.shape[1], *pooled.shape[-2:])
+        return pooled[..., :rows, :columns].reshape(x.shape[0], x.shape[1], rows, columns)
 
 
 def linearise(module: nn.Module, smoothing: Smoothing) -> nn.Module:

@@ -11,7 +11,8 @@ def map_size(module: nn.Module, input_size: Pair) -> Pair:
     """Return the (rows, columns) of ``module``'s output for an image of ``input_size``, by the formula of each layer.
 
     A window of kernel k, stride s, padding p and dilation d turns n cells into
-    floor((n + 2 p - d (k - 1) - 1) / s) + 1.
+    floor((n + 2 p - d (k - 1) - 1) / s) + 1. Pooling in ceil mode rounds up instead, unless the last window would
+    begin at n + p or later.
 
     Raises:
         NotImplementedError: An operation has no window, or maps of different sizes are added.
@@ -32,7 +33,11 @@ def map_size(module: nn.Module, input_size: Pair) -> Pair:
 
 def _slide(size: Pair, window: Window) -> Pair:
     def along(axis: int) -> int:
+        stride, padding = window.stride[axis], window.padding[axis]
         reach = window.dilation[axis] * (window.kernel[axis] - 1) + 1
-        return (size[axis] + 2 * window.padding[axis] - reach) // window.stride[axis] + 1
+        free = size[axis] + 2 * padding - reach
+        if not window.ceil:
+            return free // stride + 1
+        return min(-(-free // stride) + 1, (size[axis] + padding - 1) // stride + 1)
 
     return along(0), along(1)

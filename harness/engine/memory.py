@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import resource
 from collections.abc import Callable
 from multiprocessing import get_context
-from pathlib import Path
 
 import torch
 
+from harness.errors import UsageError
+from harness.memory import peak_resident
+
 MIB = 2**20
-STATUS = Path("/proc/self/status")
 
 Work = Callable[[], object]
 
@@ -43,10 +42,11 @@ def _growth(prepare: Callable[[torch.device], Work], device: str) -> float:
 
 
 def _most(device: str) -> int:
-    """Bytes. Linux hands a process's ``ru_maxrss`` down to those it starts, so its status is read there."""
+    """Bytes."""
     if device == "cuda":
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated()
-    if STATUS.exists():
-        return int(re.findall(r"VmHWM:\s*(\d+) kB", STATUS.read_text())[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    most = peak_resident()
+    if most is None:
+        raise UsageError("this system does not tell how much memory a process needs", "Measure on Linux or macOS.")
+    return most
