@@ -90,6 +90,16 @@ def test_records_of_other_code_evidence_or_experiments_are_stale(ledger: Ledger)
     assert set(gathered.stale) == {other_code.digest, other_kind.digest, gone.digest}
 
 
+def test_a_record_that_was_measured_again_is_history(ledger: Ledger) -> None:
+    scenes = experiment()
+    old = ledger.append(record_of(scenes, "Plain", 0, code=Code("f" * 64)), classified(0.4, 0))
+    other = ledger.append(record_of(scenes, "Plain", 1, code=Code("f" * 64)), classified(0.4, 1))
+    new = ledger.append(record_of(scenes, "Plain", 0), classified(0.4, 0))
+    gathered = gather("mini", [scenes], ledger)
+    assert set(gathered.cohorts[0].records) == {new.digest}
+    assert (gathered.superseded, gathered.stale) == ((old.digest,), (other.digest,))
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [({"complete": False}, "stopped early"), ({"recipe": {"epochs": 8, "scale": "toy"}}, "toy run")],

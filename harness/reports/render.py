@@ -159,6 +159,7 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
             recipes=_recipes(results),
             refused=[("/".join(Path(r.path).parts[-3:]), r.reason) for r in results.refused],
             stale=results.stale,
+            superseded=len(results.superseded),
             transcriptions=_transcriptions(claims),
         )
     )

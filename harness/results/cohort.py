@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from harness.errors import LedgerError
-from harness.experiment import Experiment
+from harness.experiment import Experiment, Unit
 from harness.ledger import canonical
 from harness.ledger.record import Record
 from harness.ledger.store import Ledger, Refused, Stored
@@ -75,12 +75,15 @@ class Gathered:
 
     Attributes:
         cohorts: At most one for each experiment, in their order.
-        stale: Digests of records whose code has changed since, or whose experiment is not there any more.
+        stale: Digests of records whose code has changed since, or whose experiment is not there any more, and that no
+            record in use has replaced.
+        superseded: Digests of such records whose unit was measured again: the ledger's history.
         refused: Records that are damaged, unfinished, of a toy run, or of another recipe than those used.
     """
 
     cohorts: tuple[Cohort, ...]
     stale: tuple[str, ...]
+    superseded: tuple[str, ...]
     refused: tuple[Refused, ...]
 
 
@@ -94,12 +97,12 @@ def gather(paper: str, experiments: Sequence[Experiment], ledger: Ledger) -> Gat
         else:
             by_experiment[stored.record.experiment].append(stored)
     cohorts: list[Cohort] = []
-    stale: list[str] = []
+    outdated: list[Stored] = []
     for experiment in experiments:
         code = code_digest(experiment.source)
         mine = by_experiment.pop(experiment.key, [])
         current = [s for s in mine if s.record.code.digest == code and s.record.evidence is experiment.evidence]
-        stale += [s.digest for s in mine if s not in current]
+        outdated += [s for s in mine if s not in current]
         groups = _groups(current, experiment)
         for other in groups[1:]:
             refused += [Refused(str(s.path), "of another recipe, data or device than the records shown") for s in other]
@@ -107,8 +110,15 @@ def gather(paper: str, experiments: Sequence[Experiment], ledger: Ledger) -> Gat
         if members:
             records = {stored.digest: stored.record for stored, _ in members}
             cohorts.append(Cohort(experiment, records, _scores(members)))
-    stale += [stored.digest for orphans in by_experiment.values() for stored in orphans]
-    return Gathered(tuple(cohorts), tuple(stale), (*ledger.refused, *refused))
+    outdated += [stored for orphans in by_experiment.values() for stored in orphans]
+    measured = {_unit(record) for cohort in cohorts for record in cohort.records.values()}
+    superseded = tuple(stored.digest for stored in outdated if _unit(stored.record) in measured)
+    stale = tuple(stored.digest for stored in outdated if _unit(stored.record) not in measured)
+    return Gathered(tuple(cohorts), stale, superseded, (*ledger.refused, *refused))
+
+
+def _unit(record: Record) -> Unit:
+    return Unit(record.experiment, record.system, record.seed)
 
 
 def _unfit(record: Record) -> str:

@@ -58,6 +58,7 @@ def join(paper: Paper, audit: Audit, experiments: Sequence[Experiment], ledger: 
         measurements=tuple(m for by_experiment in measured.values() for m in by_experiment),
         records=records,
         stale=gathered.stale,
+        superseded=gathered.superseded,
         refused=gathered.refused,
         deviations=tuple(dict.fromkeys(d for record in records.values() for d in record.deviations)),
         titles={experiment.key: experiment.title for experiment in experiments},

@@ -97,6 +97,8 @@ class Results:
     """Everything a report of one paper shows.
 
     Attributes:
+        stale: Digests of records that code has moved away from.
+        superseded: Digests of such records whose unit was measured again.
         titles: Of the experiments, by key.
     """
 
@@ -107,6 +109,7 @@ class Results:
     measurements: tuple[Measurement, ...]
     records: dict[str, Record]
     stale: tuple[str, ...]
+    superseded: tuple[str, ...]
     refused: tuple[Refused, ...]
     deviations: tuple[Deviation, ...]
     titles: Mapping[str, str]
