@@ -10,23 +10,23 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from harness.crf.kernels import MOST_EXACT_PIXELS
 from harness.engine.crf import (
     DEEPLAB_SEARCH,
     Backend,
     CrfParameters,
+    Normalisation,
     available_backend,
     crf_pool,
     refine,
     refine_all,
 )
-from harness.engine.dense_crf import MOST_EXACT_PIXELS, Normalisation, exact_kernel
 from harness.engine.grid_search import search
-from harness.engine.permutohedral import build_lattice
 from harness.errors import UsageError
 
 Floats = NDArray[np.float32]
@@ -218,45 +218,7 @@ def test_impossible_parameters_are_refused(wrong: dict[str, float]) -> None:
 
 def test_large_image_is_no_exact_kernel() -> None:
     with pytest.raises(ValueError, match="exact kernel"):
-        exact_kernel(np.zeros((MOST_EXACT_PIXELS + 1, 2), dtype=np.float32))
-
-
-@given(
-    dimensions=st.integers(1, 5), points=st.integers(1, 40), seed=st.integers(0, 2**32 - 1), spread=st.floats(0.1, 50)
-)
-@settings(max_examples=60)
-def test_slicing_weights_are_barycentric(dimensions: int, points: int, seed: int, spread: float) -> None:
-    stream = np.random.default_rng(seed)
-    lattice = build_lattice(stream.normal(0, spread, (points, dimensions)).astype(np.float32))
-    weights = lattice.slicing.toarray()
-    assert weights.min() >= -1e-4
-    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-4)
-    assert ((weights > 0).sum(axis=1) <= dimensions + 1).all()
-    for blur in lattice.blurs:
-        assert abs(blur - blur.T).max() == 0
-        assert blur.sum(axis=1).max() <= 2
-
-
-@pytest.mark.parametrize("dimensions", [1, 2, 3, 5])
-def test_lattice_approaches_the_gaussian(dimensions: int) -> None:
-    """Normalised sums of a smooth signal over dense points, against all pairs."""
-    stream = np.random.default_rng(dimensions)
-    features = stream.uniform(0, 4, (3000, dimensions)).astype(np.float32)
-    values = np.stack([np.sin(features.sum(axis=1)), features[:, 0]], axis=1)
-    ones = np.ones((len(features), 1), dtype=np.float32)
-    exact = exact_kernel(features)
-    filtered = build_lattice(features).filter
-    truth, found = exact(values) / exact(ones), filtered(values) / filtered(ones)
-    inside = ((features > 1) & (features < 3)).all(axis=1)
-    assert inside.any()
-    assert np.abs(truth - found)[inside].max() < 0.15
-
-
-def test_lattice_refuses_what_it_cannot_number() -> None:
-    with pytest.raises(OverflowError, match="larger deviations"):
-        build_lattice(np.array([[0.0] * 5, [1e5] * 5], dtype=np.float32))
-    with pytest.raises(ValueError, match="finite features"):
-        build_lattice(np.array([[np.nan, 0]], dtype=np.float32))
+        refine(*blobs(0, height=MOST_EXACT_PIXELS // 64 + 1, width=64), PARAMETERS, Backend.EXACT)
 
 
 @given(

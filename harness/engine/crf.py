@@ -7,17 +7,15 @@ labels costs
     + w2 exp(-|p_i - p_j|^2 / (2 sigma_gamma^2))
 
 with positions p in pixels and colours I in 0..255. Inference is by pydensecrf where it is installed, else by
-:mod:`harness.engine.dense_crf` on the permutohedral lattice: the same algorithm, marginals equal to about 1e-6, or
-1e-4 where two labels are level, for the mean field magnifies rounding there.
+:mod:`harness.crf` on the permutohedral lattice: the same algorithm, marginals equal to about 1e-6, or 1e-4 where two
+labels are level, for the mean field magnifies rounding there.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from importlib.util import find_spec
@@ -26,7 +24,8 @@ from multiprocessing import get_context
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.engine.dense_crf import Normalisation, exact_kernel, lattice_kernel, mean_field, normalised, positions
+from harness.crf.parameters import CrfParameters as CrfParameters
+from harness.crf.parameters import Normalisation as Normalisation
 from harness.errors import UsageError
 
 Floats = NDArray[np.float32]
@@ -48,40 +47,9 @@ class Backend(StrEnum):
     PYDENSECRF = "pydensecrf"
     """The authors' C++ code, wrapped by pydensecrf or pydensecrf2."""
     LATTICE = "lattice"
-    """The same algorithm in numpy and scipy."""
+    """The same algorithm in torch, :mod:`harness.crf`."""
     EXACT = "exact"
     """No approximation of the kernels; small images only."""
-
-
-@dataclass(frozen=True, slots=True)
-class CrfParameters:
-    """Parameters by the names of DeepLab v2, equation 3; the last four are its fixed values.
-
-    Attributes:
-        w1: Weight of the bilateral (appearance) kernel.
-        sigma_alpha: Its deviation in position, in pixels.
-        sigma_beta: Its deviation in colour, in steps of 0..255.
-        w2: Weight of the spatial (smoothness) kernel.
-        sigma_gamma: Its deviation, in pixels.
-        iterations: Updates of the mean field.
-        normalisation: Of both kernels.
-    """
-
-    w1: float
-    sigma_alpha: float
-    sigma_beta: float
-    w2: float = 3.0
-    sigma_gamma: float = 3.0
-    iterations: int = 10
-    normalisation: Normalisation = Normalisation.SYMMETRIC
-
-    def __post_init__(self) -> None:
-        weights, deviations = (self.w1, self.w2), (self.sigma_alpha, self.sigma_beta, self.sigma_gamma)
-        finite = all(math.isfinite(value) for value in (*weights, *deviations))
-        if not finite or min(weights) < 0 or min(deviations) <= 0 or self.iterations < 1:
-            raise UsageError(
-                f"a CRF needs weights of 0 or more, deviations above 0 and one iteration or more, got {self}"
-            )
 
 
 def available_backend() -> Backend:
@@ -109,15 +77,11 @@ def refine(
         UsageError: pydensecrf is asked for but not installed.
     """
     _check(probabilities, image)
-    classes, height, width = probabilities.shape
-    energies = -np.log(np.maximum(probabilities, np.float32(LEAST_PROBABILITY))).reshape(classes, -1)
+    energies = -np.log(np.maximum(probabilities, np.float32(LEAST_PROBABILITY)))
     chosen = available_backend() if backend is None else backend
     if chosen is Backend.PYDENSECRF:
-        marginals = _by_pydensecrf(energies, image, parameters)
-    else:
-        marginals = _by_mean_field(energies, image, parameters, exact=chosen is Backend.EXACT)
-    refined: Floats = np.ascontiguousarray(marginals, dtype=np.float32).reshape(classes, height, width)
-    return refined
+        return _by_pydensecrf(energies, image, parameters)
+    return _by_mean_field(energies, image, parameters, exact=chosen is Backend.EXACT)
 
 
 def refine_all(
@@ -150,13 +114,18 @@ def refine_all(
 
 
 def crf_pool(workers: int | None = None) -> ProcessPoolExecutor:
-    """Return a pool for :func:`refine_all`: processes, since pydensecrf holds the interpreter's lock.
+    """Return a pool for :func:`refine_all`: processes of one thread, since pydensecrf holds the interpreter's lock.
 
     Args:
         workers: Processes; ``None`` is one for each processor that this process may use.
     """
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ProcessPoolExecutor(workers or usable, mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(workers or usable, mp_context=get_context("spawn"), initializer=_one_thread)
+
+
+def _one_thread() -> None:
+    """Keep torch, which a process imports later, from starting as many threads as there are processors."""
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def _check(probabilities: Floats, image: NDArray[np.uint8]) -> None:
@@ -170,21 +139,21 @@ def _check(probabilities: Floats, image: NDArray[np.uint8]) -> None:
 
 
 def _by_pydensecrf(energies: Floats, image: NDArray[np.uint8], parameters: CrfParameters) -> Floats:
-    """[K, n] from [K, n]."""
+    """[K, H, W] from the same."""
     try:
         from pydensecrf import densecrf
     except ImportError as error:
         raise UsageError(
             f"pydensecrf cannot be imported ({error})",
-            "Install pydensecrf2 again, or remove it to use the numpy code in its place.",
+            "Install pydensecrf2 again, or remove it to use Remeasure's own code in its place.",
         ) from error
-    height, width, _ = image.shape
+    classes, height, width = energies.shape
     scaling = {
         Normalisation.SYMMETRIC: densecrf.NORMALIZE_SYMMETRIC,
         Normalisation.AFTER: densecrf.NORMALIZE_AFTER,
     }[parameters.normalisation]
-    crf = densecrf.DenseCRF2D(width, height, len(energies))
-    crf.setUnaryEnergy(np.ascontiguousarray(energies))
+    crf = densecrf.DenseCRF2D(width, height, classes)
+    crf.setUnaryEnergy(np.ascontiguousarray(energies.reshape(classes, -1)))
     crf.addPairwiseGaussian(sxy=parameters.sigma_gamma, compat=parameters.w2, normalization=scaling)
     crf.addPairwiseBilateral(
         sxy=parameters.sigma_alpha,
@@ -193,21 +162,16 @@ def _by_pydensecrf(energies: Floats, image: NDArray[np.uint8], parameters: CrfPa
         compat=parameters.w1,
         normalization=scaling,
     )
-    return np.array(crf.inference(parameters.iterations), dtype=np.float32)
+    return np.array(crf.inference(parameters.iterations), dtype=np.float32).reshape(energies.shape)
 
 
 def _by_mean_field(energies: Floats, image: NDArray[np.uint8], parameters: CrfParameters, *, exact: bool) -> Floats:
-    """[K, n] from [K, n]."""
-    height, width, _ = image.shape
-    place = positions(height, width)
-    colour = image.reshape(-1, 3).astype(np.float32)
-    spatial = place / np.float32(parameters.sigma_gamma)
-    bilateral = np.concatenate(
-        [place / np.float32(parameters.sigma_alpha), colour / np.float32(parameters.sigma_beta)], axis=1
-    )
-    build = exact_kernel if exact else lattice_kernel
-    kernels = [
-        (weight, normalised(build(features), len(place), parameters.normalisation))
-        for weight, features in ((parameters.w2, spatial), (parameters.w1, bilateral))
-    ]
-    return mean_field(energies.T, kernels, parameters.iterations).T
+    """[K, H, W] from the same."""
+    import torch
+
+    from harness.crf.mean_field import marginals
+
+    pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    found = marginals(torch.from_numpy(energies)[None], pixels[None], parameters, exact=exact)[0]
+    refined: Floats = found.contiguous().numpy()
+    return refined

@@ -39,10 +39,12 @@ SOURCE = (
 )
 """What every comparison is measured by."""
 CRF_SOURCE = (
+    "harness.crf.kernels",
+    "harness.crf.lattice",
+    "harness.crf.mean_field",
+    "harness.crf.parameters",
     "harness.engine.crf",
-    "harness.engine.dense_crf",
     "harness.engine.grid_search",
-    "harness.engine.permutohedral",
 )
 """What a dense CRF is made of."""
 
