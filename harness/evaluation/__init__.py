@@ -1,0 +1,1 @@
+"""Evaluation of any network on any dataset by explicit rules."""
