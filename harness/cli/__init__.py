@@ -6,6 +6,8 @@ import click
 
 from harness.cli.audit import audit
 from harness.cli.bench import bench
+from harness.cli.data import data
+from harness.cli.explain import explain
 from harness.cli.listing import list_papers
 from harness.cli.measure import plan, run
 from harness.cli.report import report
@@ -18,14 +20,16 @@ def cli() -> None:
 
     \b
     remeasure list               which papers there are
+    remeasure data check DIR     which datasets lie in a folder, and what is wrong with them
     remeasure audit drn          what arithmetic says about a paper's numbers (seconds, no GPU, no data)
     remeasure plan drn           what would be measured here, how long it takes, what is missing
     remeasure run drn            audit, measure, and write reports/drn/index.html
     remeasure report drn         render the report again from the ledger
+    remeasure explain RECORD     score a record again under other conventions
 
     Exit codes are listed in docs/exit-codes.md.
     """
 
 
-for _command in (list_papers, plan, run, audit, report, bench):
+for _command in (list_papers, plan, run, audit, report, explain, bench, data):
     cli.add_command(_command)

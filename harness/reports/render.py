@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from harness.ledger.record import Environment as Machine
 from harness.reports import words
 from harness.reports.claim_views import ClaimView, claim_views, grids
 from harness.reports.effort_views import efforts, together
+from harness.reports.explain_views import gap_views, shift_views
 from harness.reports.measured_views import experiments, forests
 from harness.reports.numbers import UNIT_NAMES, exact, fixed, grouped, with_unit
 from harness.reports.panel_views import ArraysOf, ImagesOf, panel_views
@@ -44,6 +45,7 @@ CONTENTS = (
     ("relations", "What the prose says"),
     ("differences", "Measured differences"),
     ("measured", "Measured here"),
+    ("conventions", "Why do we differ?"),
     ("pictures", "Same images, each system"),
     ("audit", "Findings of the audit"),
     ("missing", "Not measured"),
@@ -118,6 +120,7 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
     claims, prose = claim_views(results), statements(results)
     panels = panel_views(results, arrays, images)
     anchors = _relation_anchors(prose)
+    gaps, shifts = gap_views(results, arrays), shift_views(results, arrays)
     needs = _needs(claims, prose)
     reviews = read_reviews(results.audit.path)
     return (
@@ -132,7 +135,7 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
             summary=summary_of(results, claims, prose),
             private=images is not None,
             source=paper.path.name,
-            contents=[entry for entry in CONTENTS if panels or entry[0] != "pictures"],
+            contents=_contents({"pictures": bool(panels), "conventions": bool(gaps or shifts)}),
             claims=claims,
             grids=grids(paper, {view.id: view for view in claims}),
             places=list(dict.fromkeys(view.place for view in claims)),
@@ -143,6 +146,8 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
             forests=forests(claims, prose),
             experiments=experiments(results),
             panels=panels,
+            gaps=gaps,
+            shifts=shifts,
             claim_name=lambda id: claim_name(id, paper),
             linked=lambda text: linked(text, paper, anchors),
             relation_anchor=lambda id: anchors.get(id, "relations"),
@@ -204,6 +209,11 @@ def _environment() -> Environment:
         digest_length=DIGEST_LENGTH,
     )
     return environment
+
+
+def _contents(shown: Mapping[str, bool]) -> list[tuple[str, str]]:
+    """Return anchor and title of each section but those that are not shown."""
+    return [entry for entry in CONTENTS if shown.get(entry[0], True)]
 
 
 def _relation_anchors(prose: Sequence[Statement]) -> dict[str, str]:

@@ -205,6 +205,12 @@ def _classification(arrays: Arrays) -> Iterator[Sample]:
         ranks = _vector("ranks", arrays)
         for k in (1, 5):
             yield _errors(f"top{k}-error", ranks >= k)
+    if "crop_ranks" in arrays:
+        crops = arrays["crop_ranks"]
+        if crops.ndim != 2 or len(crops) < 2 or crops.shape[1] < 1:
+            raise ValueError(f"crop_ranks [N, crops] with N > 1 expected, got {crops.shape}")
+        for k in (1, 5):
+            yield Mean(Metric(f"top{k}-error"), (crops >= k).mean(axis=1), 100.0)
 
 
 def _localisation(record: Record, arrays: Arrays) -> Iterator[Sample]:

@@ -89,7 +89,7 @@ def scale_over(
 def track(scale: Scale, lanes: Sequence[Lane], *, reference: float | None = None) -> Markup:
     """Draw one row: grid lines, a stronger one at ``reference``, and the lanes below each other."""
     height = max(LANE * len(lanes), 2 * LANE)
-    parts = [_grid(scale, reference)]
+    parts = [grid(scale, reference)]
     for position, lane in enumerate(lanes):
         parts.append(_lane(scale, lane, f"{100 * (position + 0.5) / len(lanes):.2f}%"))
     body = Markup("").join(parts)
@@ -124,7 +124,8 @@ def _classes(series: int) -> str:
     return f"s{colour} hollow" if turn % 2 else f"s{colour}"
 
 
-def _grid(scale: Scale, reference: float | None) -> Markup:
+def grid(scale: Scale, reference: float | None) -> Markup:
+    """Draw a line at every tick, and a stronger one at ``reference``, from top to bottom of the drawing around them."""
     lines = [
         Markup('<line class="tick" x1="{0}" x2="{0}" y1="0" y2="100%"/>').format(scale.percent(tick))
         for tick in scale.ticks
