@@ -112,6 +112,8 @@ class Experiment:
         trade: What a budget may take away; None if the experiment has to run as it is.
         needs: What it lacks to run with the options at hand ("an Imagenette folder: --data DIR"); empty if nothing.
             It is declared all the same: its records stand in the report.
+        lacks: The same for single systems, by name ("the file drn_c_42-9d336e8c.pth, from ..."); the others can run.
+        part_of: For ``Evidence.SUBSET``, the evidence that all of the claim's test images would give.
     """
 
     key: str
@@ -129,6 +131,8 @@ class Experiment:
     cost: Callable[[Unit, str], Cost] | None = None
     trade: Trade | None = None
     needs: str = ""
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    part_of: Evidence | None = None
 
     def measured(self) -> tuple[str, ...]:
         """Return every system that the units may say something of: each system and, after it, its variants."""
@@ -152,6 +156,8 @@ class Options:
         toy: A few steps at the smallest size: a test of the path, never shown as a result.
         epochs: By experiment, how many epochs a budget leaves. The experiment puts them in its recipe
             and its ``trade``, and lists the cut as a deviation.
+        weights: A folder with the authors' checkpoints.
+        evidence: Run only experiments of this kind, on all or part of the images. Applied by the runner.
     """
 
     data: Path | None = None
@@ -161,6 +167,8 @@ class Options:
     only: tuple[str, ...] = ()
     toy: bool = False
     epochs: Mapping[str, int] = field(default_factory=dict)
+    weights: Path | None = None
+    evidence: Evidence | None = None
 
 
 Factory = Callable[[Options], tuple[Experiment, ...]]

@@ -87,7 +87,7 @@ def _plan_one(paper: str, options: Options, ledger: Path, again: bool, quiet: bo
     store, declared = Ledger(ledger), experiments_of(paper)
     with progress() as report:
         job = prepare(paper, declared, options, ledger=store, progress=report, again=again)
-        every = declared(Options(data=options.data))
+        every = declared(Options(data=options.data, weights=options.weights))
         made = make_plan(find_paper(paper), job, ledger=store, progress=report, every=every)
     if not quiet:
         _print_plan(made)

@@ -10,7 +10,11 @@ from typing import Any
 
 import click
 
+from harness.statistics.evidence import Evidence
+
 DURATION = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>s|m|min|h|)")
+EVIDENCE = tuple(kind.value for kind in Evidence if kind is not Evidence.ARITHMETIC)
+"""Kinds of evidence that a run can give; arithmetic needs none."""
 SECONDS = {"s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -32,6 +36,13 @@ RUN_OPTIONS = (
     click.argument("papers", nargs=-1, metavar="PAPER..."),
     click.option("--all", "every", is_flag=True, help="Every paper."),
     click.option("--data", type=FOLDER, help="A folder with real images (a data set's folder, or its parent)."),
+    click.option("--weights", type=FOLDER, help="A folder with the authors' checkpoints."),
+    click.option(
+        "--evidence",
+        type=click.Choice(EVIDENCE),
+        metavar="KIND",
+        help=f"Only experiments of one kind, on all or part of the paper's images: {', '.join(EVIDENCE)}.",
+    ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
     click.option("--budget", type=Duration(), help="Fit each paper's run into a time such as 5m: fewer seeds, epochs."),
     click.option("--seeds", type=int, help="How many seeds; each experiment has its own default."),
@@ -49,6 +60,8 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
         papers: tuple[str, ...],
         every: bool,
         data: Path | None,
+        weights: Path | None,
+        evidence: str | None,
         device: str,
         budget: float | None,
         seeds: int | None,
@@ -58,7 +71,8 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         from harness.experiment import Options
 
-        options = Options(data, device, budget, seeds, only, toy)
+        kind = None if evidence is None else Evidence(evidence)
+        options = Options(data, device, budget, seeds, only, toy, weights=weights, evidence=kind)
         command(papers=_chosen(papers, every), options=options, **others)
 
     wrapped: Callable[..., None] = collected

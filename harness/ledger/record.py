@@ -9,9 +9,11 @@ Arrays an experiment may keep (N test images, M localisation images, K classes, 
 name                 dtype, shape             meaning
 ==================== ======================== ==========================================================
 ``ranks``            uint16 [N]               classes scored above the true one; 0 is a top-1 hit
+``crop_ranks``       uint16 [N, crops]        the same for each crop by itself; their errors are averaged
 ``loc_ranks``        uint16 [M]               the same on the localisation images
 ``loc_iou``          float32 [M]              IoU of the true class's box with its best ground truth
 ``loc_boxes``        int16 [M, 4]             that box: x1, y1, x2, y2, inclusive
+``loc_sweep``        float32 [M, T]           ``loc_iou`` at each threshold of the recipe
 ``confusion``        int32 [N, K, K+1]        pixels by truth and prediction; last column: out of range
 ``gridding``         float32 [M]              gridding of the true class's activation map
 ``seconds``          float64 [T]              duration of one timed repeat

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from harness.errors import UsageError
+from harness.errors import NothingMeasuredError, UsageError
 from harness.experiment import Experiment, Options
+from harness.statistics.evidence import Evidence
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -49,20 +50,27 @@ def find_device(name: str) -> str:
     return "cpu"
 
 
-def select(experiments: Sequence[Experiment], only: Sequence[str]) -> tuple[Experiment, ...]:
-    """Keep the experiments and systems that ``only`` names, all of them if it is empty, and that lack nothing to run.
+def select(
+    experiments: Sequence[Experiment], only: Sequence[str], evidence: Evidence | None = None
+) -> tuple[Experiment, ...]:
+    """Keep what ``only`` names, everything if it is empty, that gives ``evidence``, if any, and lacks nothing to run.
 
-    Keys of experiments choose among experiments, names of systems among systems.
+    Keys of experiments choose among experiments, names of systems among systems. An experiment on part of the images
+    counts as giving the evidence that all of them would.
 
     Raises:
         UsageError: A name is neither, an experiment that is named lacks something, or nothing is left.
+        NothingMeasuredError: Everything that would give the evidence lacks something.
     """
+    experiments = [e for e in experiments if evidence is None or evidence in (e.evidence, e.part_of)]
+    if evidence is not None and not experiments:
+        raise UsageError(f"no experiment gives {evidence.value} evidence", "See remeasure plan for those there are.")
     keys = {experiment.key for experiment in experiments}
     systems = {system for experiment in experiments for system in experiment.systems}
     for name in only:
-        lacking = next((e.needs for e in experiments if e.key == name and e.needs), "")
-        if lacking:
-            raise UsageError(f"the experiment {name} needs {lacking}")
+        needed = next((e.needs for e in experiments if e.key == name and e.needs), "")
+        if needed:
+            raise UsageError(f"the experiment {name} needs {needed}")
         if name not in keys | systems:
             known = sorted(systems) + sorted(keys)
             close = get_close_matches(name, known, n=1)
@@ -70,12 +78,40 @@ def select(experiments: Sequence[Experiment], only: Sequence[str]) -> tuple[Expe
             raise UsageError(f"unknown system or experiment {name!r}", hint)
     wanted_keys = keys.intersection(only) or keys
     wanted_systems = systems.intersection(only) or systems
-    narrowed = (
+    named = [
         replace(experiment, systems=tuple(system for system in experiment.systems if system in wanted_systems))
         for experiment in experiments
-        if experiment.key in wanted_keys and not experiment.needs
-    )
-    kept = tuple(experiment for experiment in narrowed if experiment.systems)
-    if experiments and not kept:
+        if experiment.key in wanted_keys
+    ]
+    named = [experiment for experiment in named if experiment.systems]
+    if experiments and not named:
         raise UsageError(f"no experiment measures {' and '.join(only)} together", "Name fewer systems or experiments.")
+    kept = tuple(able for experiment in named if (able := _able(experiment)).systems)
+    if named and not kept:
+        message = "nothing that was asked for can run with these options"
+        raise NothingMeasuredError(message, "\n".join(lacking(named, only, evidence)))
     return kept
+
+
+def lacking(experiments: Sequence[Experiment], only: Sequence[str], evidence: Evidence | None) -> tuple[str, ...]:
+    """Say what experiments, or single systems of theirs, lack to run; for those that :func:`select` would choose.
+
+    An experiment on part of the images lacks what that on all of them lacks; it is spoken of only if it is asked for.
+    """
+    keys = {experiment.key for experiment in experiments}.intersection(only)
+    systems = {system for experiment in experiments for system in experiment.systems}.intersection(only)
+    sentences: list[str] = []
+    for experiment in experiments:
+        asked = experiment.key in keys if keys else experiment.part_of is None or evidence is experiment.evidence
+        if not asked or evidence not in (None, experiment.evidence, experiment.part_of):
+            continue
+        if experiment.needs:
+            sentences.append(f"{experiment.key} needs {experiment.needs}.")
+        sentences += [f"{name} lacks {what}." for name, what in experiment.lacks.items() if name in (systems or {name})]
+    return tuple(dict.fromkeys(sentences))
+
+
+def _able(experiment: Experiment) -> Experiment:
+    """Return an experiment without the systems that cannot run; without any if it cannot."""
+    able = () if experiment.needs else tuple(name for name in experiment.systems if name not in experiment.lacks)
+    return replace(experiment, systems=able)

@@ -17,7 +17,7 @@ from harness.runner.budget import Traded, fit
 from harness.runner.environment import environment
 from harness.runner.estimate import Estimates, estimates, expected
 from harness.runner.identity import Basis, bases
-from harness.runner.options import select, settle
+from harness.runner.options import lacking, select, settle
 from harness.runner.state import STATE, State, load, save
 from harness.runner.work import Work, work_list
 
@@ -31,7 +31,7 @@ class Job:
         bases: By the experiment's key.
         again: Measure every unit once more, whatever is recorded.
         name: Of this command's options, the same each time they are given.
-        sentences: What a budget changed, for the user.
+        sentences: What experiments that were asked for lack, and what a budget changed, for the user.
     """
 
     paper: str
@@ -75,18 +75,20 @@ def prepare(
     settled = settle(options)
 
     def narrowed(changed: Options) -> tuple[Experiment, ...]:
-        return select(factory(changed), changed.only)
+        return select(factory(changed), changed.only, changed.evidence)
 
     experiments = narrowed(settled)
     if not any(experiment.units() for experiment in experiments):
         raise NothingMeasuredError(f"no experiment of {paper} can run with these options", "See remeasure plan.")
     basis = bases(experiments, progress)
-    job = Job(paper, settled, experiments, basis, _name(settled), again)
+    asked = settled.weights is not None or settled.evidence is not None
+    lacks = lacking(factory(settled), settled.only, settled.evidence) if asked else ()
+    job = Job(paper, settled, experiments, basis, _name(settled), again, lacks)
     if settled.budget is None:
         return job
     traded = _trade(job, narrowed, ledger, progress, State(state / paper))
     cut = traded.apply(settled)
-    return replace(job, options=cut, experiments=narrowed(cut), sentences=traded.sentences)
+    return replace(job, options=cut, experiments=narrowed(cut), sentences=(*lacks, *traded.sentences))
 
 
 def estimate(job: Job, work: Iterable[Work], records: Iterable[Stored], progress: Progress) -> Estimates:
@@ -136,5 +138,7 @@ def _name(options: Options) -> str:
         "seeds": options.seeds,
         "only": sorted(options.only),
         "toy": options.toy,
+        "weights": str(options.weights.resolve()) if options.weights is not None else None,
+        "evidence": options.evidence.value if options.evidence is not None else None,
     }
     return canonical.digest(chosen)[:16]

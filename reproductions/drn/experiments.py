@@ -30,6 +30,7 @@ from reproductions.drn import recipes
 from reproductions.drn.deviations import EXACT, deviations
 from reproductions.drn.pictures import Pictures, photo_pictures, scene_pictures
 from reproductions.drn.recipes import PhotoRecipe, Recipe, Scale, Source
+from reproductions.drn.released_experiments import released
 from reproductions.drn.specs import Schedule
 
 SEEDS = 3
@@ -109,7 +110,7 @@ def experiments(options: Options) -> tuple[Experiment, ...]:
         for key, title, batch in (("latency", "Time for one image", 1), ("throughput", "Time for a batch", 0))
         for cuda in (False, True)
     )
-    return (_architecture(), _statements(), *trained, *timed)
+    return (_architecture(), _statements(), *trained, *timed, *released(options))
 
 
 def photographs(folder: Path) -> Photographs:
