@@ -149,8 +149,8 @@ def test_where_lists_every_dataset_and_describes_one() -> None:
 
 def test_the_catalogue_agrees_with_the_readers() -> None:
     from harness.datasets import (
-        camvid,
         camvid_original,
+        camvid_segnet,
         cityscapes,
         kitti_road,
         kitti_ros,
@@ -164,7 +164,7 @@ def test_the_catalogue_agrees_with_the_readers() -> None:
 
     releases = {
         module.RELEASE.dataset: module.RELEASE
-        for module in (camvid, camvid_original, kitti_road, kitti_ros, pascal, pascal_context, person_part, sbd)
+        for module in (camvid_segnet, camvid_original, kitti_road, kitti_ros, pascal, pascal_context, person_part, sbd)
     } | {release.dataset: release for release in cityscapes.RELEASES.values()}
     for dataset in DATASETS:
         parts = {part.name: part.images for part in dataset.parts}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from harness.datasets import camvid, camvid_original
+from harness.datasets import camvid, camvid_original, camvid_segnet
 from harness.datasets.camvid_frames import RUNS, frames
 from harness.datasets.folders import check_item
 from harness.datasets.segmented import VOID
@@ -44,7 +44,7 @@ def test_no_frame_is_in_two_splits() -> None:
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_real_camvid(shared: Shared, split: str) -> None:
     folder = shared("data/CamVid")
-    images = camvid.open_camvid_split(folder.parent, split)
+    images = camvid_segnet.open_camvid_split(folder.parent, split)
     assert images.split.whole
     assert tuple(item.name for item in images.items) == frames(split)
     for index in range(0, len(images), 25):
@@ -62,19 +62,19 @@ def put_segnet(root: Path, names: tuple[str, ...]) -> None:
 def test_part_of_segnets_release(tmp_path: Path) -> None:
     root = tmp_path / STRANGE_FOLDER / "CamVid"
     put_segnet(root, frames("test")[2:5])
-    images = camvid.open_camvid_split(root.parent, "test", require_complete=False)
+    images = camvid_segnet.open_camvid_split(root.parent, "test", require_complete=False)
     assert (images.split.key, images.split.images, images.split.release) == ("camvid-segnet/test", 3, 233)
     check_item(images, 0)
     assert images.truth(0).reshape(-1).tolist() == [*(n // 2 for n in range(22)), VOID, VOID]
-    message = complaint(lambda: camvid.open_camvid_split(root, "test"))
+    message = complaint(lambda: camvid_segnet.open_camvid_split(root, "test"))
     assert "images missing: 230 of 233: test/0001TP_008550.png, test/0001TP_008580.png" in message
     assert "labels missing: 230 of 233" in message
     put_segnet(root, ("0001TP_000001",))
     assert "names that the release does not have: 1 of 4: 0001TP_000001" in complaint(
-        lambda: camvid.open_camvid_split(root, "test", require_complete=False)
+        lambda: camvid_segnet.open_camvid_split(root, "test", require_complete=False)
     )
     with pytest.raises(UsageError, match="no split 'all'"):
-        camvid.open_camvid_split(root, "all")
+        camvid_segnet.open_camvid_split(root, "all")
 
 
 def test_colours_are_distinct_and_cover_the_classes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import string
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from harness.datasets import matlab
-from harness.datasets.folders import Release, check_item, check_split, read_names
+from harness.datasets.folders import Release, check_item, check_split
 from harness.datasets.labelled import Item, LabelledImages
+from harness.datasets.lists import read_names
 from harness.datasets.segmented import VOID, Coding, decode_label
 from harness.errors import DataError, UsageError
 
@@ -176,14 +178,17 @@ def test_matlab_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 255))
-def test_a_changed_byte_never_goes_unnoticed(tmp_path_factory: pytest.TempPathFactory, place: int, change: int) -> None:
-    """Beyond the description in the header, which means nothing."""
-    path = put_mat(tmp_path_factory.mktemp("bytes") / "a.mat", LabelMap=np.arange(6400).reshape(80, 80))
+def test_a_changed_byte_never_changes_a_value(
+    tmp_path_factory: pytest.TempPathFactory, place: int, change: int
+) -> None:
+    """Some bytes mean nothing: the description in the header, bits that fill up the compressed stream."""
+    values = np.arange(6400).reshape(80, 80)
+    path = put_mat(tmp_path_factory.mktemp("bytes") / "a.mat", LabelMap=values)
     content = bytearray(path.read_bytes())
     content[124 + place % (len(content) - 124)] ^= change
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.mat: "):
-        matlab.read_variable(path, "LabelMap")
+    with suppress(DataError):
+        assert np.array_equal(matlab.read_variable(path, "LabelMap"), values)
 
 
 def test_variables_saved_without_compression(tmp_path: Path) -> None:

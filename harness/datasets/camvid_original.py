@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from harness.datasets.camvid import CLASSES, RELEASE_COUNTS
 from harness.datasets.camvid_frames import RUNS, frames
 from harness.datasets.colours import Colour, read_painted
-from harness.datasets.folders import Release, check_split, files_below, locate, read_lines, stray_files
+from harness.datasets.folders import Release, check_split, files_below, locate, stray_files
 from harness.datasets.labelled import Item, LabelledImages
+from harness.datasets.lists import read_lines
 from harness.datasets.segmented import VOID
 
 COLOURS: Mapping[str, tuple[Colour, str | None]] = {

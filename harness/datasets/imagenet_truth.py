@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets.folders import read_lines
 from harness.datasets.imagenet_classes import WORDNET_IDS
 from harness.datasets.labelled import TrueBoxes
+from harness.datasets.lists import read_lines
 from harness.datasets.matlab import field, read_variable
 from harness.errors import DataError
 

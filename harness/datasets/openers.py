@@ -63,7 +63,7 @@ def open_cityscapes_coarse(root: Path, split: str, whole: bool) -> Images:
 
 def open_camvid_segnet(root: Path, split: str, whole: bool) -> Images:
     """Open CamVid of SegNet's release."""
-    from harness.datasets.camvid import open_camvid_split
+    from harness.datasets.camvid_segnet import open_camvid_split
 
     return open_camvid_split(root, split, require_complete=whole)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from harness.datasets.folders import Release, check_split, locate, read_names
+from harness.datasets.folders import Release, check_split, locate
 from harness.datasets.labelled import Item, LabelledImages
+from harness.datasets.lists import read_names
 from harness.datasets.segmented import decode_label
 from harness.datasets.voc import AUGMENTED_LABELS, BANDED_LABELS, CLASSES, CODING, LISTS, RELEASE_COUNTS, REMEDY
 

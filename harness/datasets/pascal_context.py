@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets import matlab
-from harness.datasets.folders import Release, check_split, locate, read_lines, read_names
+from harness.datasets.folders import Release, check_split, locate
 from harness.datasets.labelled import Item, LabelledImages
+from harness.datasets.lists import read_lines, read_names
 from harness.datasets.segmented import VOID, Coding, decode_label
 
 CLASSES = (

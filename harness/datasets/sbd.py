@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets import matlab
-from harness.datasets.folders import Release, check_split, locate, read_names
+from harness.datasets.folders import Release, check_split, locate
 from harness.datasets.labelled import Item, LabelledImages
+from harness.datasets.lists import read_names
 from harness.datasets.pascal import find_voc
 from harness.datasets.segmented import decode_label
 from harness.datasets.voc import BANDED_LABELS, CLASSES, CODING, LISTS, RELEASE_COUNTS

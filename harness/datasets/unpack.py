@@ -113,9 +113,13 @@ def _tar_member(archive: Path, tar: tarfile.TarFile, info: tarfile.TarInfo) -> _
 
 
 def _read_to_end(archive: Path, tar: tarfile.TarFile) -> None:
-    """Read what follows the last member: compressed files have their checksum there."""
+    """Read what follows the last member: a block of zeros, and in compressed files their checksum."""
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise DataError(f"{archive}: truncated archive", "Delete it and fetch it again.")
     for _ in range(_LONGEST_END // _CHUNK):
-        if tar.fileobj is None or not tar.fileobj.read(_CHUNK):
+        if not tar.fileobj.read(_CHUNK):
             return
     raise _refused(archive, "the end", f"longer than {_LONGEST_END} bytes")
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.datasets.folders import read_names
 from harness.datasets.images import Progress
+from harness.datasets.lists import read_names
 from harness.datasets.segmented import (
     Coding,
     Padded,

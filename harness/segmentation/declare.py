@@ -142,7 +142,7 @@ def photographs_in(folder: Path, recipe_type: type[Recipe]) -> Photographs:
 
 
 def _photo_source(data: Source) -> tuple[str, ...]:
-    return () if isinstance(data, SceneData) else (f"harness.datasets.{data.dataset}",)
+    return () if isinstance(data, SceneData) else (f"harness.datasets.{data.dataset}", "harness.datasets.lists")
 
 
 def _described(data: Source, sets: Sets) -> Data:
