@@ -49,7 +49,8 @@ def test_photographs_ask_for_a_folder_and_for_weights_in_it(tmp_path: Path) -> N
 def test_systems_are_those_of_the_claims() -> None:
     paper = find_paper("dilation")
     known = {operand.system for operand in paper.operands.values()}
-    trained = {*recipes.CONTEXT_VARIANTS.values(), *recipes.FRONT_ENDS, *recipes.FRONT_END_VARIANTS.values()}
+    variants = recipes.CONTEXT_VARIANTS | recipes.RNN_VARIANTS | recipes.FRONT_END_VARIANTS
+    trained = {*recipes.FRONT_ENDS, *variants.values()}
     assert trained - known == {"Front + Basic, undilated"}, "a control of ours"
     assert set(ARCHITECTURES) == set(exact.ARCHITECTURES)
     assert set(STATEMENTS) == set(statements.STATEMENTS)
@@ -210,12 +211,12 @@ def test_context_modules_end_to_end(tmp_path: Path) -> None:
     outcome = run_toy("scenes", "Front end", tmp_path)
     recipe = recipes.scenes("toy")
     pixels = recipe.data.spec.size**2 if isinstance(recipe.data, recipes.SceneData) else 0
-    for suffix in ("", *(f".{name}" for name in recipes.CONTEXT_VARIANTS)):
+    for suffix in ("", *(f".{name}" for name in recipe.variants)):
         counts = outcome.arrays[f"confusion{suffix}"]
         assert counts.shape == (recipe.data.test, 11, 12)
         assert (counts.sum(axis=(1, 2)) == pixels).all()
     phases = [row["phase"] for row in outcome.log]
-    assert phases == ["network"] * 2 + ["basic", "large", "random", "undilated"]
+    assert phases == ["network"] * 2 + ["rnn", "basic", "basic-rnn", "large", "large-rnn", "random", "undilated"]
     assert all(np.isfinite(float(row["loss"])) for row in outcome.log)
     assert {"crf-w1", "basic-crf-w1", "large-crf-w1"} <= set(outcome.values)
 
@@ -254,6 +255,7 @@ def test_photographs_end_to_end(
     assert "panel_images" not in outcome.arrays
     assert outcome.arrays["confusion"].shape == (8, 21, 22)
     assert outcome.arrays["confusion.crf"].shape == (8, 21, 22)
+    assert "confusion.rnn" not in outcome.arrays
     assert len(str(outcome.values["weights-sha256"])) == 64
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from harness.crf.parameters import CrfParameters
 from harness.engine.evaluate import feature_maps
 from harness.engine.train import Examples, Images, Maps, arithmetic
 from harness.experiment import Context, Outcome, Unit
@@ -22,7 +23,8 @@ from harness.weights import LoadedCheckpoint
 from reproductions.dilation.context import ContextModule
 from reproductions.dilation.frontend import DenseVGG, front_end
 from reproductions.dilation.models import Segmenter, build, build_context
-from reproductions.dilation.recipes import CONTEXT_SYSTEM, ContextRecipe, FrontEndRecipe
+from reproductions.dilation.recipes import CONTEXT_SYSTEM, ContextRecipe, FrontEndRecipe, RnnTraining
+from reproductions.dilation.rnn import RnnOnMaps, scored_images
 from reproductions.dilation.specs import BASIC, LARGE, PUBLISHED, FrontEnd, Margin
 
 Values = dict[str, int | float | str]
@@ -77,36 +79,64 @@ def imagenet_maps(kind: FrontEnd, weights: Path, sets: Sets, batch: int, device:
 
 def _with_context(desk: Desk, recipe: ContextRecipe, model: nn.Module, seen: Views, log: Log) -> Outcome:
     """Test a trained front end, then train and test every module on its score maps, made once."""
-    arrays, values = _refined(desk, model, seen)
-    arrays |= desk.pictured()
+    found = [Outcome({}, desk.pictured(), log), _refined(desk, model, seen, rnn=recipe.rnn)]
     scorer = model.front if isinstance(model, Segmenter) else model.get_submodule("head")
     parts = (seen.train, seen.tuning, seen.test)
     scores = Views(*(_maps(scorer, part, recipe.evaluation_batch, torch.float32) for part in parts))
     for name, module in _modules(recipe).items():
         top = desk.place(partial(_on_maps, module, _frame(desk.sets), recipe.size.stride))
-        log += desk.train(name, top, recipe.context, scores.train)
+        found.append(Outcome(log=desk.train(name, top, recipe.context, scores.train)))
         if f"{name}-crf" in recipe.variants:
-            found, chosen = _refined(desk, top, scores, name)
-            arrays, values = arrays | found, values | chosen
+            found.append(_refined(desk, top, scores, name, rnn=recipe.rnn))
         else:
-            arrays |= desk.tested(desk.predict(top, scores.test), name)
-    return Outcome(values, arrays, log)
+            found.append(Outcome({}, desk.tested(desk.predict(top, scores.test), name)))
+    return _joined(found)
 
 
 def _without_context(desk: Desk, model: nn.Module, seen: Views, log: Log) -> Outcome:
     if f"{desk.unit.system} + CRF" in desk.recipe.variants.values():
-        arrays, values = _refined(desk, model, seen)
+        tested = _refined(desk, model, seen)
     else:
-        arrays, values = desk.tested(desk.predict(model, seen.test)), {}
-    return Outcome(values, arrays | desk.pictured(), log)
+        tested = Outcome({}, desk.tested(desk.predict(model, seen.test)))
+    return _joined([Outcome({}, desk.pictured(), log), tested])
 
 
-def _refined(desk: Desk, model: nn.Module, seen: Views, name: str = "") -> tuple[Arrays, Values]:
-    """Test a network, alone and with a CRF behind it."""
-    with_crf = f"{name}-crf" if name else "crf"
+def _refined(desk: Desk, model: nn.Module, seen: Views, name: str = "", rnn: RnnTraining | None = None) -> Outcome:
+    """Test a network alone, with a CRF behind it and, trained as ``rnn`` says, with a CRF-RNN that starts as that CRF.
+
+    Args:
+        name: Suffix of the network's own variant.
+    """
+    with_crf, with_rnn = (f"{name}-{ending}" if name else ending for ending in ("crf", "rnn"))
     labels = desk.predict(model, seen.test)
     refined, chosen = desk.refine(model, seen)
-    return desk.tested(labels, name) | desk.tested(refined, with_crf), crf_values(chosen, with_crf)
+    arrays = desk.tested(labels, name) | desk.tested(refined, with_crf)
+    found = Outcome(crf_values(chosen, with_crf), arrays)
+    return found if rnn is None else _joined([found, _unrolled(desk, model, seen, chosen, rnn, with_rnn)])
+
+
+def _unrolled(
+    desk: Desk, model: nn.Module, seen: Views, start: CrfParameters, training: RnnTraining, name: str
+) -> Outcome:
+    """Train a CRF-RNN on the scores of a network and test it."""
+    batch = desk.recipe.evaluation_batch
+    top = desk.place(partial(RnnOnMaps, len(desk.recipe.classes), start))
+    lessons = scored_images(model, seen.train, desk.sets.train, batch, training.images)
+    log = desk.train(name, top, training.training, lessons)
+    labels = desk.predict(top, scored_images(model, seen.test, desk.sets.test, batch))
+    return Outcome({}, desk.tested(labels, name), log)
+
+
+def _joined(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return parts of a unit as one; no two have a value or an array of the same name."""
+    values: Values = {}
+    arrays: Arrays = {}
+    log: Log = ()
+    for outcome in outcomes:
+        values |= outcome.values
+        arrays |= outcome.arrays
+        log += outcome.log
+    return Outcome(values, arrays, log)
 
 
 def _modules(recipe: ContextRecipe) -> dict[str, Callable[[], ContextModule]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from harness.datasets.scenes import SceneSpec
 from harness.engine.recipe import Training
@@ -21,7 +21,13 @@ CONTEXT_VARIANTS = {
     "random": "Front + Basic, random initialisation",
     "undilated": "Front + Basic, undilated",
 }
-"""The rows of Table 3 without CRF-RNN, and two controls: another start, and no dilation."""
+"""The rows of Table 3 but those with CRF-RNN, and two controls: another start, and no dilation."""
+RNN_VARIANTS = {
+    "rnn": "Front end + RNN",
+    "basic-rnn": "Front + Basic + RNN",
+    "large-rnn": "Front + Large + RNN",
+}
+"""The rows of Table 3 with CRF-RNN; on scenes alone, for what pads a photograph would send messages, too."""
 
 FRONT_ENDS = tuple(kind.value for kind in (FrontEnd.DILATED, FrontEnd.POOLED, FrontEnd.FCN, FrontEnd.DEEPLAB))
 """The networks of Table 2 that can be told apart by their arrangement, and the one that isolates the pools."""
@@ -35,6 +41,8 @@ HEAD_RATE = 0.05
 """Of heads on maps that ImageNet trained."""
 CONTEXT_RATE = 0.01
 """Of the context modules, all alike, by the training loss of Basic with that seed."""
+RNN_RATE = 0.05
+"""Of the CRF-RNNs, all alike, by the training loss of the three with that seed."""
 NOISE = 0.01
 """Standard deviation of the noise of equation 5, in the released code."""
 
@@ -52,6 +60,19 @@ class FrontEndRecipe(Recipe):
     margin: Margin = Margin.LAYERS
 
 
+@dataclass(frozen=True, slots=True)
+class RnnTraining:
+    """How a CRF-RNN is trained on the scores of a network that does not learn any more.
+
+    Attributes:
+        images: The first so many training images, which are not varied.
+        training: On these.
+    """
+
+    images: int
+    training: Training
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextRecipe(FrontEndRecipe):
     """A comparison of context modules on the maps of one front end.
@@ -61,13 +82,14 @@ class ContextRecipe(FrontEndRecipe):
         context: Training of each module.
         context_margin: What surrounds the score maps.
         noise: Deviation of the noise around the identity.
+        rnn: Of the CRF-RNN behind the front end and behind each module that has a CRF; None where there is none.
     """
 
     cells: int
     context: Training
     context_margin: Margin = Margin.ZEROS
     noise: float = NOISE
-    variants: dict[str, str] = field(default_factory=lambda: dict(CONTEXT_VARIANTS))
+    rnn: RnnTraining | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +100,20 @@ class _Extent:
     tuning: int
     epochs: int
     context_epochs: int
+    rnn_images: int = 0
     panels: int = 6
     batch: int = 16
 
 
 _SCENES: dict[Scale, tuple[_Extent, int, int, Size]] = {
     "toy": (
-        _Extent(32, 4, 2, 1),
+        _Extent(32, 4, 2, 1, rnn_images=16),
         32,
         12,
         Size(width=1 / 32, convolutions=(1, 1, 1, 1, 1), stride=4, hidden=8, kernel=3, batch_norm=True, dropout=0),
     ),
     "cpu": (
-        _Extent(48, 12, 6, 3, batch=8),
+        _Extent(48, 12, 6, 3, rnn_images=200, batch=8),
         1000,
         300,
         Size(width=1 / 8, convolutions=(1, 1, 2, 2, 2), stride=4, hidden=64, kernel=3, batch_norm=True, dropout=0),
@@ -154,6 +177,7 @@ def _photo_data(extent: _Extent, limit: int) -> PhotoData:
 def _context(
     scale: Scale, extent: _Extent, data: Source, classes: tuple[str, ...], size: Size, epochs: int | None
 ) -> ContextRecipe:
+    rnn = Training(1, 8, RNN_RATE, weight_decay=0, shift=0, flip=False)
     return ContextRecipe(
         scale=scale,
         width=size.width,
@@ -167,6 +191,8 @@ def _context(
         context=Training(
             extent.context_epochs, extent.batch, CONTEXT_RATE, momentum=0.9, weight_decay=5e-4, shift=0, flip=False
         ),
+        rnn=RnnTraining(extent.rnn_images, rnn) if extent.rnn_images else None,
+        variants=CONTEXT_VARIANTS | (RNN_VARIANTS if extent.rnn_images else {}),
     )
 
 
