@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from harness.claims.papers import package_of
 from harness.errors import UsageError
 from harness.ledger.record import Data, Deviation, Evidence, Record, measured_systems
+from harness.shards import ALONE, Shard
 from harness.statistics.verdicts import Margin
 
 Progress = Callable[[str, int, int], None]
@@ -63,11 +64,13 @@ class Context:
     Attributes:
         scratch: A folder of the unit's own for checkpoints; whatever is there from an interrupted attempt is resumed.
         device: "cpu" or "cuda".
+        shard: This process among those that share the unit's images; what any but the first measures is not kept.
     """
 
     scratch: Path
     device: str
     progress: Progress
+    shard: Shard = ALONE
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,9 @@ class Experiment:
             It is declared all the same: its records stand in the report.
         lacks: The same for single systems, by name ("the file drn_c_42-9d336e8c.pth, from ..."); the others can run.
         part_of: For ``Evidence.SUBSET``, the evidence that all of the claim's test images would give.
+        split: Of the test images, as claims name it ("cityscapes/val"): on claims of other images its records are no
+            verdict. Empty for what needs no images of the claims.
+        shared: Whether several processes can share a unit's images by ``context.shard``.
     """
 
     key: str
@@ -133,6 +139,8 @@ class Experiment:
     needs: str = ""
     lacks: Mapping[str, str] = field(default_factory=dict)
     part_of: Evidence | None = None
+    split: str = ""
+    shared: bool = False
 
     def measured(self) -> tuple[str, ...]:
         """Return every system that the units may say something of: each system and, after it, its variants."""
@@ -158,6 +166,7 @@ class Options:
             and its ``trade``, and lists the cut as a deviation.
         weights: A folder with the authors' checkpoints.
         evidence: Run only experiments of this kind, on all or part of the images. Applied by the runner.
+        views: A folder for network outputs, which experiments that evaluate whole images keep there; None: nowhere.
     """
 
     data: Path | None = None
@@ -169,6 +178,7 @@ class Options:
     epochs: Mapping[str, int] = field(default_factory=dict)
     weights: Path | None = None
     evidence: Evidence | None = None
+    views: Path | None = None
 
 
 Factory = Callable[[Options], tuple[Experiment, ...]]

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 SILENT = Context(Path(), "cpu", lambda *_: None)
 BYSTANDERS = (
     *("harness.claims", "harness.experiment", "harness.errors", "harness.files", "harness.ledger", "harness.memory"),
-    *("harness.statistics", "harness.weights", "harness.engine.checkpoint", "harness.architecture"),
+    *("harness.statistics", "harness.weights", "harness.engine.checkpoint", "harness.architecture", "harness.shards"),
 )
 """What training imports and no number depends on, or what refuses anything but the very bytes it was given."""
 

@@ -21,10 +21,11 @@ from harness.evaluation.boxes import BoxFrame, BoxProtocol
 from harness.evaluation.classify import Bench, classify, localise
 from harness.evaluation.crops import IMAGENET, ClassificationProtocol, Frame
 from harness.evaluation.protocol import Precision
-from harness.evaluation.shards import Shard, joined
+from harness.evaluation.shards import joined
 from harness.metrics.classification import fused_crop_ranks, per_crop_ranks, true_class_ranks
 from harness.metrics.localisation import EmptySet, LocalisationProtocol, class_activation, predicted_boxes
 from harness.metrics.localisation import localise as localise_maps
+from harness.shards import Shard
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -240,8 +241,7 @@ def _shard(rank: int, world: int, folder: str, images: ClassifiedImages) -> None
     torch.set_num_threads(1)
     torch.manual_seed(3)
     network = Small().eval()
-    device = torch.device("cpu")
-    with joined(Shard(rank, world), device) as shard:
+    with joined(Shard(rank, world)) as shard:
         ranks = classify(replace(bench(network, 2), shard=shard), images, TEN)
         boxes = localise(
             replace(bench(network, 2), shard=shard), network.maps, images, [3, 1, 7, 8], CROP, BoxProtocol()

@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.evaluation.groups import Groups
 from harness.evaluation.protocol import Padding, SegmentationProtocol, Upsampling
 from harness.evaluation.segment import evaluate, evaluated
-from harness.evaluation.shards import ALONE, Shard, launched
+from harness.shards import ALONE, Shard, launched
 
 CPU = torch.device("cpu")
 TESTS = Path(__file__).parent
@@ -33,7 +33,8 @@ import numpy as np, torch
 from evaluation_sets import CLASSES, Strided, numbered, opened
 from test_evaluation_resume import PROTOCOL, SIZES
 from harness.evaluation.segment import evaluate
-from harness.evaluation.shards import joined, launched
+from harness.evaluation.shards import joined
+from harness.shards import launched
 torch.set_num_threads(1)
 cpu, root = torch.device("cpu"), Path(sys.argv[1])
 images = opened(numbered(root / "set", len(SIZES)), root / "set", CLASSES)
@@ -64,7 +65,7 @@ def progress(done, of):
     told.append(done)
     if fatal and shard.rank == 1 and len(told) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-with joined(shard, cpu):
+with joined(shard):
     counts = evaluate(
         Strided(), images, PROTOCOL, cpu, batch=2, scratch=root / "scratch", shard=shard, progress=progress
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.reports.summary import Summary as PaperSummary
     from harness.runner.plan import Gap, Plan
     from harness.runner.run import Summary
+    from harness.runner.together import Company
 
 
 @click.command()
@@ -56,12 +57,20 @@ def run(papers: tuple[str, ...], options: Options, ledger: Path, reports: Path, 
     from harness.cli.in_turn import in_turn
     from harness.cli.report import render_papers
     from harness.ledger.store import Ledger
+    from harness.runner.together import Company, own_device, require_shareable
+    from harness.shards import launched
 
-    work = partial(_run_one, options=options, ledger=ledger, reports=reports, again=again, quiet=as_json)
-    done = in_turn(papers, work)
-    render_papers(Ledger(ledger), reports, {paper: ran.summary for paper, ran in done.results.items()})
-    if as_json:
-        print_json({**{paper: ran.outcome for paper, ran in done.results.items()}, **_failures(done.failed)})
+    with Company(launched()) as company:
+        require_shareable(papers, options, company.shard)
+        own_device(options.device, company.shard)
+        if not company.shard.leads:
+            _help_one(papers[0], options, ledger, again, company)
+            return
+        one = partial(_run_one, options=options, ledger=ledger, reports=reports, again=again, quiet=as_json)
+        done = in_turn(papers, partial(one, company=company))
+        render_papers(Ledger(ledger), reports, {paper: ran.summary for paper, ran in done.results.items()})
+        if as_json:
+            print_json({**{paper: ran.outcome for paper, ran in done.results.items()}, **_failures(done.failed)})
     sys.exit(done.exit_code)
 
 
@@ -94,7 +103,20 @@ def _plan_one(paper: str, options: Options, ledger: Path, again: bool, quiet: bo
     return made
 
 
-def _run_one(paper: str, options: Options, ledger: Path, reports: Path, again: bool, quiet: bool) -> _Ran:
+def _help_one(paper: str, options: Options, ledger: Path, again: bool, company: Company) -> None:
+    """Do this process's share of a paper's run, which another leads."""
+    from harness.experiment import experiments_of
+    from harness.ledger.store import Ledger
+    from harness.runner.prepare import prepare
+    from harness.runner.together import help_measure
+
+    declared, store = experiments_of(paper), Ledger(ledger)
+    help_measure(prepare(paper, declared, options, ledger=store, progress=company.watch, again=again), company)
+
+
+def _run_one(
+    paper: str, options: Options, ledger: Path, reports: Path, again: bool, quiet: bool, company: Company
+) -> _Ran:
     from harness.claims.papers import find_paper
     from harness.cli.console import progress
     from harness.cli.report import render_paper, say_results
@@ -112,7 +134,7 @@ def _run_one(paper: str, options: Options, ledger: Path, reports: Path, again: b
         job = prepare(paper, declared, options, ledger=store, progress=report, again=again)
         for sentence in job.sentences:
             tell(sentence)
-        summary = measure(job, ledger=store, tell=tell, progress=report)
+        summary = measure(job, ledger=store, tell=tell, progress=report, company=company)
     rendered = render_paper(paper, store, reports, job.options)
     if not quiet:
         _say_repeats(summary)

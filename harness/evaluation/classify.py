@@ -25,8 +25,8 @@ from harness.evaluation.crops import ClassificationProtocol, Frame, Pixels, fram
 from harness.evaluation.groups import Counts, Finished, Groups, Work, measure, network_digest, run_key
 from harness.evaluation.predict import inference
 from harness.evaluation.preprocess import normalised
-from harness.evaluation.shards import ALONE, Shard
 from harness.metrics.localisation import EmptySet
+from harness.shards import ALONE, Shard
 
 ScoreMaps = Callable[[Tensor], Tensor]
 """From input float32 [B, 3, h, w] to class scores at each location of the last feature map, [B, K, h', w']."""

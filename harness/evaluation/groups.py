@@ -22,9 +22,10 @@ from harness.datasets.digest import arrays_digest
 from harness.datasets.images import Progress
 from harness.errors import CheckpointError
 from harness.evaluation.feed import ahead
-from harness.evaluation.shards import ALONE, Shard, summed_at_first, told_by_first
+from harness.evaluation.shards import summed_at_first, told_by_first
 from harness.files import sweep, write_atomically
 from harness.ledger.canonical import digest
+from harness.shards import ALONE, Shard
 
 L = TypeVar("L")
 Counts = NDArray[np.int64]
@@ -147,7 +148,7 @@ def measure(
         counts, done = finished.load(groups)
         if repeat is not None:
             done &= ~np.array([repeat(group) for group in range(len(groups))], dtype=bool)
-    done = told_by_first(done, shard, device)
+    done = told_by_first(done, shard)
     for group, known in enumerate(done.tolist()):
         if not (known and shard.leads):
             counts[_slice(groups.span(group))] = 0
@@ -162,7 +163,7 @@ def measure(
         ready += len(span)
         if progress is not None:
             progress(ready, groups.items)
-    return summed_at_first(counts, shard, device)
+    return summed_at_first(counts, shard)
 
 
 def run_key(*settings: Any) -> str:

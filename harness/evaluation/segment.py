@@ -24,7 +24,7 @@ from harness.evaluation.decide import View, decide, probabilities
 from harness.evaluation.groups import Counts, Finished, Groups, Work, measure, network_digest, run_key
 from harness.evaluation.predict import Picture, inference, picture, views_of
 from harness.evaluation.protocol import SegmentationProtocol, Size
-from harness.evaluation.shards import ALONE, Shard
+from harness.shards import ALONE, Shard
 
 VOID = 255
 

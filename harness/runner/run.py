@@ -21,6 +21,7 @@ from harness.runner.environment import environment, peak_memory, same_machine
 from harness.runner.identity import key_of
 from harness.runner.prepare import Job
 from harness.runner.state import STATE, Scratch, State, attempt, discard, hold
+from harness.runner.together import Company, require_shared
 from harness.runner.work import Work, unit_of, work_list
 
 Tell = Callable[[str], None]
@@ -51,22 +52,37 @@ class _Bench:
     state: State
     tell: Tell
     progress: Progress
+    company: Company
 
 
-def run(job: Job, *, ledger: Ledger, tell: Tell, progress: Progress, state: Path = STATE) -> Summary:
+def run(
+    job: Job,
+    *,
+    ledger: Ledger,
+    tell: Tell,
+    progress: Progress,
+    state: Path = STATE,
+    company: Company | None = None,
+) -> Summary:
     """Measure every unit of a job that has no current record.
 
     A job that measures everything once more (``job.again``) opens a round. It is kept until each unit has been measured
     in it, so that an interrupted round goes on where it stopped.
 
+    Args:
+        company: The processes that share the work, of which this is the first; None: it is alone.
+
     Raises:
         InterruptedRunError: Ctrl-C; what was finished is recorded.
         StorageError: The ledger or the state folder cannot be written; a finished measurement is kept.
-        UsageError: Another run of this paper is going on in the same state folder.
+        UsageError: Another run of this paper is going on in the same state folder, or an experiment cannot be shared.
+        ElsewhereError: Another process failed.
         LedgerError: A measurement holds a number that is not finite.
     """
+    company = company or Company()
+    require_shared(job.experiments, company.shard)
     with hold(state, job.paper) as held:
-        bench = _Bench(job, ledger, held, tell, progress)
+        bench = _Bench(job, ledger, held, tell, progress, company)
         recorded: list[Stored] = []
         total = 0
         try:
@@ -109,10 +125,13 @@ def _measure(bench: _Bench, item: Work, position: str) -> Stored:
 
     def progress(what: str, done: int, total: int) -> None:
         scratch.alive()
+        bench.company.watch()
         bench.progress(f"{title}: {what}", done, total)
 
     begun = time.monotonic()
-    outcome = item.experiment.measure(item.unit, Context(scratch.work, bench.job.options.device, progress))
+    bench.company.call(item.unit, item.key)
+    context = Context(scratch.work, bench.job.options.device, progress, bench.company.shard)
+    outcome = item.experiment.measure(item.unit, context)
     record = _record(bench.job, item, outcome, scratch, time.monotonic() - begun + scratch.spent)
     stored = _deliver(bench, bench.state.outbox.append(record, outcome.arrays))
     bench.tell(f"{title}: recorded as {stored.path.stem} after {duration(record.seconds)}")
