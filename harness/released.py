@@ -6,22 +6,43 @@ are verdicts on them, and one on whatever part of the split is at hand, whose re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from harness.checkpoints.binary import sha256
 from harness.checkpoints.find import Finding, FoundFile, find_released
 from harness.checkpoints.released import ReleasedFile, Task, released_of
 from harness.datasets.labelled import ClassifiedImages, LabelledImages, Split
 from harness.errors import CheckpointError, DataError
+from harness.evaluation.protocol import Channels, Colours, SegmentationProtocol
 from harness.experiment import Context, Experiment, Options, Outcome, Progress, Reach, Unit
 from harness.ledger.record import Data, Deviation
 from harness.statistics.evidence import Evidence
+from harness.statistics.verdicts import Margin
 
 Images = TypeVar("Images", ClassifiedImages, LabelledImages)
+SOURCE = (
+    "harness.checkpoints",
+    "harness.crf",
+    "harness.datasets",
+    "harness.engine.crf",
+    "harness.engine.images",
+    "harness.engine.recipe",
+    "harness.evaluation",
+    "harness.metrics",
+    "harness.networks",
+    "harness.released",
+    "harness.released_splits",
+)
+"""Modules that can change what a checkpoint is measured to give, whichever paper's."""
+PORTS = Margin(1.0, "ports of one network's weights between frameworks gave mean IoUs 1 point apart")
+"""Of mean IoU and of classes' IoU."""
 _KEPT = 8
 """Folders whose content is remembered while a command runs; opening one may read tens of thousands of files."""
 
@@ -35,11 +56,12 @@ class Evaluation(Generic[Images]):
         systems: Rows of the paper's tables; released networks that are in none are left out.
         task: Of the checkpoints.
         split: Of the images, as claims name it: "imagenet/val".
+        stated: Split of which results of the checkpoints are stated, if it is another: a test set has no public truth.
         open: From a folder to the images that are there, all or part of the split; raises DataError.
         measure: Measures one system; imports torch only when it is called.
         recipe: Every setting; digests of the checkpoints are added under ``weights``.
         reaches: Which printed numbers it stands beside.
-        source: Modules that can change the outcome.
+        source: Modules that can change the outcome beside ``SOURCE``.
         deviations: From the paper; what is known of the checkpoints is added.
         date: Of the deviations that are added.
     """
@@ -57,6 +79,41 @@ class Evaluation(Generic[Images]):
     source: tuple[str, ...]
     deviations: tuple[Deviation, ...]
     date: str
+    stated: str = ""
+
+
+def expected_colours(paper: str, system: str) -> Colours:
+    """Return what the released segmentation networks of a system, all alike, expect of colours.
+
+    Raises:
+        ValueError: None was released, or they differ.
+    """
+    files = [file for file in released_of(paper) if (file.system, file.task) == (system, "segmentation")]
+    (only,) = {file.preprocessing for file in files}
+    return Colours(only.mean, only.deviation, Channels(only.channels), only.white)
+
+
+def labelling(
+    classes: Sequence[str],
+    protocol: SegmentationProtocol,
+    *,
+    batch: int = 1,
+    variants: Mapping[str, tuple[str, SegmentationProtocol]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return the recipe of counted label maps.
+
+    Args:
+        classes: As the paper's tables call them, in order of label.
+        protocol: Of the system itself.
+        batch: Images that the network sees at a time.
+        variants: By suffix of their arrays, names of other ways of evaluation and how it is done.
+    """
+    recipe = {"protocol": msgspec.to_builtins(protocol), "classes": list(classes), "batch": batch}
+    if not variants:
+        return recipe
+    named = {suffix: name for suffix, (name, _) in variants.items()}
+    made = {suffix: msgspec.to_builtins(protocol) for suffix, (_, protocol) in variants.items()}
+    return {**recipe, "variants": named, "variant-protocols": made}
 
 
 def declare(evaluation: Evaluation[Images], options: Options) -> tuple[Experiment, Experiment]:
@@ -124,12 +181,14 @@ def _experiment(
         seeds=(0,),
         reaches=evaluation.reaches,
         recipe={**evaluation.recipe, "weights": weights},
-        source=("harness.released", "harness.checkpoints", *evaluation.source),
+        source=(*SOURCE, *evaluation.source),
         deviations=(*differences, _partial(evaluation)) if part else differences,
         measure=measure,
         command=f"remeasure run {evaluation.paper} --evidence released-weights --weights DIR --data DIR",
         data=describe,
         part_of=Evidence.RELEASED_WEIGHTS if part else None,
+        shared=True,
+        split=evaluation.split,
     )
 
 
@@ -144,7 +203,7 @@ def _files(evaluation: Evaluation[Images]) -> tuple[ReleasedFile, ...]:
         if file.task == evaluation.task
         and file.system in evaluation.systems
         and file.origin != "independent"
-        and evaluation.split in file.evaluated_on
+        and (evaluation.stated or evaluation.split) in file.evaluated_on
         and evaluation.split not in file.contaminated_for
     ]
     return tuple(sorted(files, key=lambda file: file.origin != "authors"))

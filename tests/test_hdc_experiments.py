@@ -37,7 +37,7 @@ PHOTOGRAPHED = {"camvid": recipes.DECODERS, "camvid-dilations": recipes.VARIANTS
 
 def test_declaring_needs_no_torch() -> None:
     assert DESK.keys_at_once() == "['architecture', 'statements', 'rule', 'scenes', 'dilations'] False"
-    needs = {key: experiment.needs for key, experiment in declared().items() if experiment.needs}
+    needs = {key: each.needs for key, each in declared().items() if each.needs and not key.startswith("released")}
     assert needs == dict.fromkeys(PHOTOGRAPHED, "a folder that holds CamVid: --data DIR")
 
 

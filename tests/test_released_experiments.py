@@ -36,6 +36,7 @@ from harness.ledger.record import Record
 from harness.ledger.store import Ledger
 from harness.metrics.classification import fused_crop_ranks
 from harness.released import Evaluation, declare
+from harness.released_splits import CITYSCAPES_CLASSES, open_cityscapes
 from harness.results.scores import samples, score
 from harness.runner.options import lacking, select
 from harness.statistics.evidence import Evidence
@@ -155,7 +156,7 @@ def test_all_images_of_a_split_are_evidence_on_the_claim_itself(tmp_path: Path, 
     save_legacy(weights / SEGMENTER, build_segmenter("DRN-C-26", width=1 / 16))
 
     def open_all(folder: Path) -> LabelledImages:
-        images = released_experiments.open_cityscapes(folder)
+        images = open_cityscapes(folder)
         return replace(images, split=replace(images.split, release=len(images)))
 
     evaluation: Evaluation[LabelledImages] = replace(released_experiments.cityscapes_evaluation(), open=open_all)
@@ -177,7 +178,7 @@ def test_classes_are_in_the_order_of_the_labels() -> None:
     order = [
         label.name.split()[-1] for label in sorted(DRAWN, key=lambda label: label.train_id) if label.train_id < 255
     ]
-    assert list(released_experiments.CLASSES) == order
+    assert list(CITYSCAPES_CLASSES) == order
 
 
 def test_every_module_that_can_change_a_number_is_part_of_the_identity() -> None:

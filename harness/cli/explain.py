@@ -59,13 +59,13 @@ def _explained(found: Found, claim_id: str | None, views: Path | None) -> tuple[
         claim = chosen_claim(record, arrays, found.system, paper, claim_id)
     if views is not None:
         reaches = [c for c in reached(record, found.system, paper, experiment) if KINDS[c.metric][0] == "segmentation"]
-        return (_by_views(record, arrays, views, claim or next(iter(reaches), None)),)
+        return (_by_views(found, arrays, views, claim or next(iter(reaches), None)),)
     if claim is None:
         return explanations(record, every, found.suffix, paper, experiment)
     return (explain(rescoring(record, every, claim.metric, found.suffix), claim.metric, claim),)
 
 
-def _by_views(record: Record, arrays: Arrays, folder: Path, claim: Claim | None) -> Explanation:
+def _by_views(found: Found, arrays: Arrays, folder: Path, claim: Claim | None) -> Explanation:
     """Explain what the network's kept outputs give, counts and all before them.
 
     Raises:
@@ -82,7 +82,8 @@ def _by_views(record: Record, arrays: Arrays, folder: Path, claim: Claim | None)
 
     if "confusion" not in arrays or (claim is not None and claim.metric not in SEGMENTATION_METRICS):
         raise UsageError("views are of segmentation, the record or the claim is not", "Leave out --views.")
-    protocol, metric = recorded_protocol(record.recipe), claim.metric if claim else "miou"
+    record = found.stored.record
+    protocol, metric = recorded_protocol(record.recipe, found.suffix), claim.metric if claim else "miou"
     with progress() as tell:
         scoring = rescoring_of_views(
             folder,

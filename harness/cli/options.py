@@ -47,6 +47,9 @@ RUN_OPTIONS = (
     click.option("--budget", type=Duration(), help="Fit each paper's run into a time such as 5m: fewer seeds, epochs."),
     click.option("--seeds", type=int, help="How many seeds; each experiment has its own default."),
     click.option("--only", multiple=True, help="A system or an experiment; may be repeated."),
+    click.option(
+        "--keep-views", type=FOLDER, help="Keep the outputs of networks there, for remeasure explain --views."
+    ),
     click.option("--toy", is_flag=True, help="A few steps at the smallest size: tests the path, never a result."),
 )
 
@@ -66,13 +69,14 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
         budget: float | None,
         seeds: int | None,
         only: tuple[str, ...],
+        keep_views: Path | None,
         toy: bool,
         **others: Any,
     ) -> None:
         from harness.experiment import Options
 
         kind = None if evidence is None else Evidence(evidence)
-        options = Options(data, device, budget, seeds, only, toy, weights=weights, evidence=kind)
+        options = Options(data, device, budget, seeds, only, toy, weights=weights, evidence=kind, views=keep_views)
         command(papers=_chosen(papers, every), options=options, **others)
 
     wrapped: Callable[..., None] = collected

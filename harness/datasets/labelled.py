@@ -73,6 +73,7 @@ class LabelledImages:
         class_names: Of the labels ``0..n-1``.
         read_truth: From a label file to uint8 [H, W], ``0..n-1`` or ``VOID`` (255); raises DataError.
         read_instances: From an instance file to int32 [H, W] in the dataset's own numbers; None without such files.
+        read_image: From an image file to uint8 [H, W, 3], RGB; raises DataError.
     """
 
     split: Split
@@ -80,6 +81,7 @@ class LabelledImages:
     class_names: tuple[str, ...]
     read_truth: Callable[[Path], NDArray[np.uint8]]
     read_instances: Callable[[Path], NDArray[np.int32]] | None = None
+    read_image: Callable[[Path], NDArray[np.uint8]] = decode_rgb
 
     def __len__(self) -> int:
         return len(self.items)
@@ -90,7 +92,7 @@ class LabelledImages:
         Raises:
             DataError: The file cannot be read whole.
         """
-        return decode_rgb(self.items[index].image)
+        return self.read_image(self.items[index].image)
 
     def truth(self, index: int) -> NDArray[np.uint8]:
         """Decode an image's labels to uint8 [H, W], ``0..n-1`` or ``VOID``; errors as :meth:`image`."""

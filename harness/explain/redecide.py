@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -178,16 +179,17 @@ def truth_of(kept: KeptViews, path: Path) -> NDArray[np.uint8]:
     return kept.truth
 
 
-def recorded_protocol(recipe: Mapping[str, object]) -> SegmentationProtocol:
-    """Return the protocol of a record's recipe.
+def recorded_protocol(recipe: Mapping[str, Any], suffix: str = "") -> SegmentationProtocol:
+    """Return the protocol of a record's recipe: its own, or by suffix that of one of its variants.
 
     Raises:
         UsageError: It has none, or one that cannot be read.
     """
-    if "protocol" not in recipe:
+    recorded = recipe.get("variant-protocols", {}).get(suffix) if suffix else recipe.get("protocol")
+    if recorded is None:
         raise UsageError("the record's recipe names no evaluation protocol", "Leave out --views.")
     try:
-        return msgspec.convert(recipe["protocol"], SegmentationProtocol)
+        return msgspec.convert(recorded, SegmentationProtocol)
     except msgspec.ValidationError as error:
         raise UsageError(f"the record's evaluation protocol cannot be read: {error}") from error
 

@@ -23,7 +23,8 @@ class Missing(NamedTuple):
 def missing_claim(claim: Claim, experiments: Sequence[Experiment]) -> Missing:
     """Say what a verdict on a claim would take."""
     reaching = [experiment for experiment in experiments if reach_of(experiment, claim)]
-    deciding = next((experiment for experiment in reaching if experiment.evidence in ON_CLAIMS), None)
+    on_claims = (experiment for experiment in reaching if experiment.evidence in ON_CLAIMS)
+    deciding = next((experiment for experiment in on_claims if experiment.split in ("", claim.dataset)), None)
     if deciding is not None:
         return Missing(f"No usable record of “{deciding.title}” for {claim.system}.", deciding.command)
     match claim.definition.quantity:

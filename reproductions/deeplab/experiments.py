@@ -16,6 +16,8 @@ from harness.segmentation.sets import Sets
 from harness.statistics.evidence import Evidence
 from reproductions.deeplab import recipes
 from reproductions.deeplab.deviations import EXACT, TIMED, deviations
+from reproductions.deeplab.protocol_experiments import protocols
+from reproductions.deeplab.released_experiments import released
 from reproductions.deeplab.specs import BRANCHES, CROP, MODELS, RESNETS, TABLE_1, TABLE_3
 
 STATEMENTS = (
@@ -68,7 +70,15 @@ _derivation = partial(derivation, paper="deeplab", recipe={"image-side": CROP}, 
 def experiments(options: Options) -> tuple[Experiment, ...]:
     """Declare all experiments, those that lack something included; a data folder is not looked at here."""
     timed = (declared(cuda) for declared in (_operator, _training_speed) for cuda in (False, True))
-    return (_architecture(), _statements(), _scenes(options), _voc(options), *timed)
+    return (
+        _architecture(),
+        _statements(),
+        _scenes(options),
+        _voc(options),
+        protocols(options),
+        *timed,
+        *released(options),
+    )
 
 
 def photographs(folder: Path) -> Photographs:

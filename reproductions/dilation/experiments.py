@@ -18,6 +18,7 @@ from harness.statistics.evidence import Evidence
 from reproductions.dilation import recipes
 from reproductions.dilation.deviations import EXACT, MEMORY, context_deviations, front_end_deviations
 from reproductions.dilation.recipes import ContextRecipe, FrontEndRecipe
+from reproductions.dilation.released_experiments import released
 from reproductions.dilation.specs import CLASSES, CONVOLUTIONS, IMAGE_SIDE, MemoryRecipe
 
 WEIGHTS = Path("weights") / "vgg16_features_fp16.pth"
@@ -79,9 +80,11 @@ _DERIVED = (
 _TRAINED = (
     *_MODELS,
     *CRF_SOURCE,
+    "harness.crf.rnn",
     "harness.segmentation.frozen",
     "harness.weights",
     "reproductions.dilation.comparison",
+    "reproductions.dilation.rnn",
 )
 _MEASURED = (
     "harness.engine.memory",
@@ -130,6 +133,7 @@ def experiments(options: Options) -> tuple[Experiment, ...]:
         _statements(),
         *(_trained(options, plan) for plan in _PLANS),
         _memory(options),
+        *released(options),
     )
 
 

@@ -17,7 +17,8 @@ from harness.evaluation.rules import summed_log_probabilities
 from harness.experiment import Context, Experiment, Options, Outcome, Reach, Unit
 from harness.ledger.record import Deviation
 from harness.metrics.localisation import LocalisationProtocol
-from harness.released import Evaluation, declare
+from harness.released import PORTS, Evaluation, declare, labelling
+from harness.released_splits import CITYSCAPES_CLASSES, open_cityscapes
 from harness.statistics.verdicts import Margin
 
 ONE_CROP = ClassificationProtocol()
@@ -38,24 +39,14 @@ CITYSCAPES = summed_log_probabilities(
     Colours(mean=(0.290101, 0.328081, 0.286964), deviation=(0.182954, 0.186566, 0.184475))
 )
 """The authors' test of one scale, with the colours of their ``info.json``."""
-CLASSES = (
-    *("road", "sidewalk", "building", "wall", "fence", "pole", "light", "sign", "vegetation", "terrain"),
-    *("sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
-)
-"""The classes of Cityscapes in the words of Table 3, in order of trainId."""
+SCALES = summed_log_probabilities(CITYSCAPES.colours, scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75))
+"""Their test of several scales, ``--ms``."""
 
 SYSTEMS = ("DRN-A-18", "DRN-A-34", "DRN-A-50", "DRN-B-26", "DRN-C-26", "DRN-C-42")
 """The DRNs of the paper's tables."""
 _DATE = "2026-11-21"
-_ENGINE = (
-    "harness.datasets",
-    "harness.engine.crf",
-    "harness.engine.images",
+_SOURCE = (
     "harness.engine.localise",
-    "harness.engine.recipe",
-    "harness.evaluation",
-    "harness.metrics",
-    "harness.networks",
     "reproductions.drn.models",
     "reproductions.drn.released",
     "reproductions.drn.released_experiments",
@@ -63,7 +54,6 @@ _ENGINE = (
     "reproductions.drn.specs",
 )
 _RESIZING = Margin(0.8, "the same weights gave 24.86 and 25.68 % in two frameworks that resize differently")
-_PORTS = Margin(1.0, "ports of another network's weights gave mean IoUs 1 point apart")
 
 
 def released(options: Options) -> tuple[Experiment, ...]:
@@ -83,13 +73,6 @@ def open_imagenet(folder: Path) -> ClassifiedImages:
     return imagenet.open_imagenet(folder, require_complete=False)
 
 
-def open_cityscapes(folder: Path) -> LabelledImages:
-    """Open what a folder has of Cityscapes' validation set, 19 classes; raises DataError."""
-    from harness.datasets import cityscapes
-
-    return cityscapes.open_cityscapes(folder, "val", require_complete=False)
-
-
 _imagenet = partial(
     Evaluation[ClassifiedImages],
     paper="drn",
@@ -97,7 +80,7 @@ _imagenet = partial(
     task="classification",
     split="imagenet/val",
     open=open_imagenet,
-    source=_ENGINE,
+    source=_SOURCE,
     date=_DATE,
 )
 
@@ -171,7 +154,7 @@ def cityscapes_evaluation() -> Evaluation[LabelledImages]:
     def measure(unit: Unit, context: Context, found: FoundFile, images: LabelledImages) -> Outcome:
         from reproductions.drn.released_runs import labels
 
-        return labels(unit, context, found, images, CITYSCAPES)
+        return labels(unit, context, found, images, {"": CITYSCAPES, "ms": SCALES})
 
     return Evaluation(
         paper="drn",
@@ -182,9 +165,9 @@ def cityscapes_evaluation() -> Evaluation[LabelledImages]:
         split="cityscapes/val",
         open=open_cityscapes,
         measure=measure,
-        recipe={"protocol": msgspec.to_builtins(CITYSCAPES), "classes": list(CLASSES), "batch": 1},
-        reaches=(Reach("miou", margin=_PORTS), Reach("iou", margin=_PORTS)),
-        source=_ENGINE,
+        recipe=labelling(CITYSCAPES_CLASSES, CITYSCAPES, variants={"ms": ("{system}, six scales", SCALES)}),
+        reaches=(Reach("miou", margin=PORTS), Reach("iou", margin=PORTS)),
+        source=_SOURCE,
         deviations=(),
         date=_DATE,
     )

@@ -11,14 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from harness.checkpoints.find import FoundFile
-from harness.checkpoints.load import LoadedWeights, load_released
 from harness.datasets.labelled import ClassifiedImages, LabelledImages
-from harness.engine.images import layout
+from harness.evaluation import released
 from harness.evaluation.boxes import BoxProtocol, Sweep, choose
 from harness.evaluation.classify import Bench, classify, localise
 from harness.evaluation.crops import ClassificationProtocol
 from harness.evaluation.protocol import SegmentationProtocol
-from harness.evaluation.segment import evaluate
 from harness.experiment import Context, Outcome, Unit
 from reproductions.drn.models import Classifier, Segmenter
 from reproductions.drn.released import build_released
@@ -36,8 +34,8 @@ def crops(
     batch: int,
 ) -> Outcome:
     """Classify all images."""
-    model, loaded = _network(context, found)
-    return Outcome(_origin(loaded), classify(_bench(unit, context, model, batch, "crops"), images, protocol))
+    model, origin = released.loaded(build_released, found, context.device)
+    return Outcome(origin, classify(_bench(unit, context, model, batch, "crops"), images, protocol))
 
 
 def boxes(
@@ -50,10 +48,9 @@ def boxes(
     batch: int,
 ) -> Outcome:
     """Classify by ``protocol`` and localise in each way, over all images and over those that are not blacklisted."""
-    model, loaded = _network(context, found)
+    model, values = released.loaded(build_released, found, context.device)
     if not isinstance(model, Classifier):
         raise TypeError(f"{found.path} is listed as a network that classifies")
-    values: dict[str, int | float | str] = dict(_origin(loaded))
     arrays: Arrays = {}
     ranks = classify(_bench(unit, context, model, batch, "categories"), images, protocol)["ranks"]
     for suffix, way in ways.items():
@@ -67,30 +64,20 @@ def boxes(
 
 
 def labels(
-    unit: Unit, context: Context, found: FoundFile, images: LabelledImages, protocol: SegmentationProtocol
+    unit: Unit,
+    context: Context,
+    found: FoundFile,
+    images: LabelledImages,
+    protocols: Mapping[str, SegmentationProtocol],
 ) -> Outcome:
-    """Label every pixel of all images."""
-    model, loaded = _network(context, found)
-    progress = partial(context.progress, f"{unit.system}: images")
-    device = torch.device(context.device)
-    counts = evaluate(model, images, protocol, device, batch=1, scratch=context.scratch, progress=progress)
-    return Outcome(_origin(loaded), {"confusion": counts.astype(np.int32)})
-
-
-def _network(context: Context, found: FoundFile) -> tuple[Classifier | Segmenter, LoadedWeights]:
-    model = build_released(found.released)
-    loaded = load_released(model, found.path, found.released)
-    device = torch.device(context.device)
-    return model.to(memory_format=layout(device)).to(device), loaded
-
-
-def _origin(loaded: LoadedWeights) -> dict[str, int | float | str]:
-    return {"weights-file": loaded.path.name, "weights-sha256": loaded.sha256}
+    """Label every pixel of all images in each way."""
+    model, origin = released.loaded(build_released, found, context.device)
+    return released.labels(unit, context, model, origin, images, protocols)
 
 
 def _bench(unit: Unit, context: Context, model: Classifier | Segmenter, batch: int, what: str) -> Bench:
     progress = partial(context.progress, f"{unit.system}: {what}")
-    return Bench(model, torch.device(context.device), batch, context.scratch, progress=progress)
+    return Bench(model, torch.device(context.device), batch, context.scratch, context.shard, progress)
 
 
 def _add(

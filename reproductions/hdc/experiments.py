@@ -14,6 +14,7 @@ from harness.segmentation.sets import Sets
 from reproductions.hdc import recipes
 from reproductions.hdc.deviations import EXACT, comparison
 from reproductions.hdc.recipes import FrozenRecipe, NetworkRecipe
+from reproductions.hdc.released_experiments import released
 from reproductions.hdc.specs import MODELS
 
 STATEMENTS = (
@@ -77,7 +78,7 @@ _derivation = partial(
 
 def experiments(options: Options) -> tuple[Experiment, ...]:
     """Declare all experiments; a data folder is not looked at here."""
-    return (_architecture(), _statements(), _rule(), *_scenes(options), *_photographs(options))
+    return (_architecture(), _statements(), _rule(), *_scenes(options), *_photographs(options), *released(options))
 
 
 def photographs(folder: Path) -> Photographs:
