@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -22,6 +23,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from harness.cli import cli
+from harness.cli.options import run_options
 from harness.datasets.labelled import LabelledImages
 from harness.datasets.subsets import first
 from harness.engine import checkpoint
@@ -29,7 +31,7 @@ from harness.errors import UsageError
 from harness.evaluation.crops import IMAGENET
 from harness.evaluation.preprocess import normalised
 from harness.evaluation.windows import resized
-from harness.experiment import Context, Experiment, Outcome
+from harness.experiment import Context, Experiment, Options, Outcome
 from harness.explain.redecide import recorded_protocol
 from harness.ledger.record import measured_systems
 from harness.ledger.store import Ledger
@@ -83,6 +85,20 @@ def test_photographs_and_weights_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no folder with photographs"):
         experiment.measure(experiment.units()[0], Context(tmp_path, "cpu", lambda *_: None))
     assert "vgg16_features_fp16.pth" in DESK.declared(data=tmp_path)[KEY].needs
+
+
+def test_the_folder_for_views_is_an_option_of_a_run(tmp_path: Path) -> None:
+    seen: list[Path | None] = []
+
+    @click.command()
+    @run_options
+    def look(papers: tuple[str, ...], options: Options) -> None:
+        assert papers == ("deeplab",)
+        seen.append(options.views)
+
+    for arguments in ([], ["--keep-views", str(tmp_path)]):
+        assert CliRunner().invoke(look, ["deeplab", *arguments], catch_exceptions=False).exit_code == 0
+    assert seen == [None, tmp_path]
 
 
 def test_sources_cover_what_is_imported_to_measure() -> None:
