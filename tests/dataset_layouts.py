@@ -68,3 +68,8 @@ def complaint(call: Callable[[], object]) -> str:
         call()
     assert caught.value.remedy
     return str(caught.value)
+
+
+def files(folder: Path) -> list[str]:
+    """Names in a folder, but for locks."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
