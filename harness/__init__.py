@@ -1,1 +1,3 @@
 """Remeasure: published numbers as data, measured again and audited."""
+
+__version__ = "0.1.0"

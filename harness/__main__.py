@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import sys
 
-import click
-
-from harness.cli import cli
 from harness.errors import ExitCode, RemeasureError
+from harness.packages import required
 
 
 def main() -> None:
     """Run the command line; a :class:`RemeasureError` becomes one message and its own exit code."""
     try:
-        sys.exit(cli.main(prog_name="remeasure", standalone_mode=False))
+        with required():
+            _run()
     except RemeasureError as error:
         print(f"remeasure: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def _run() -> None:
+    import click
+
+    from harness.cli import cli
+
+    try:
+        sys.exit(cli.main(prog_name="remeasure", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(ExitCode.USAGE)

@@ -21,6 +21,8 @@ class ExitCode(IntEnum):
     LEDGER = 7
     NOTHING_MEASURED = 8
     FINDINGS = 9
+    PACKAGE = 10
+    DEVICE = 11
     INTERRUPTED = 130
 
 
@@ -83,6 +85,18 @@ class NothingMeasuredError(RemeasureError):
     """A run that ended without a single measurement."""
 
     exit_code = ExitCode.NOTHING_MEASURED
+
+
+class MissingPackageError(RemeasureError):
+    """A package that is not installed and that nothing can be done without."""
+
+    exit_code = ExitCode.PACKAGE
+
+
+class DeviceError(RemeasureError):
+    """A GPU that was lost, or memory that did not suffice; what was saved before still stands."""
+
+    exit_code = ExitCode.DEVICE
 
 
 class InterruptedRunError(RemeasureError):

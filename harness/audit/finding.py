@@ -130,6 +130,7 @@ class Audit:
         findings: Most serious first, then in file order.
         verdicts: One for every relation, in file order.
         powerless: Why some detector could not speak: words to count.
+        silent: Rules that nothing was held against, for a package is missing.
     """
 
     paper: str
@@ -139,6 +140,7 @@ class Audit:
     findings: tuple[Finding, ...]
     verdicts: tuple[RelationVerdict, ...]
     powerless: Mapping[str, int]
+    silent: tuple[Rule, ...] = ()
 
     @property
     def relations(self) -> int:

@@ -42,7 +42,7 @@ class Comparison:
 
     Attributes:
         fresh: Findings without a review.
-        vanished: Reviews without a finding: the claims, or a rule, have changed since.
+        vanished: Reviews without a finding, though their rule was applied: the claims, or a rule, have changed since.
     """
 
     fresh: tuple[Finding, ...]
@@ -89,7 +89,8 @@ def compare(audit: Audit, reviews: tuple[Review, ...]) -> Comparison:
     """Hold an audit against its reviews."""
     reviewed = {review.fingerprint for review in reviews}
     found = {finding.fingerprint for finding in audit.findings}
+    silent = {rule.id for rule in audit.silent}
     return Comparison(
         tuple(finding for finding in audit.findings if finding.fingerprint not in reviewed),
-        tuple(review for review in reviews if review.fingerprint not in found),
+        tuple(review for review in reviews if review.fingerprint not in found and review.rule not in silent),
     )

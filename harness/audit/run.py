@@ -20,8 +20,10 @@ from harness.audit import (
     unlike,
 )
 from harness.audit.finding import Audit, Finding, Severity
+from harness.audit.rules import BROKEN_PATTERN, HIDDEN_VALUE, OUTLIER, Rule
 from harness.audit.worksheet import Worksheet, lay_out
 from harness.claims.model import Paper
+from harness.packages import missing
 
 Detector = Callable[[Worksheet], Iterable[Finding]]
 
@@ -41,6 +43,9 @@ DETECTORS: tuple[Detector, ...] = (
 )
 """All but the relations, whose verdicts are part of the audit."""
 
+BY_PREDICTION: tuple[Rule, ...] = (HIDDEN_VALUE, BROKEN_PATTERN, OUTLIER)
+"""Rules that hold a number against what others predict, by Student's distribution, which scipy has."""
+
 
 def audit(paper: Paper) -> Audit:
     """Check a paper's numbers against each other and against the sources it quotes. Pure: no file is read."""
@@ -53,7 +58,11 @@ def audit_sheet(sheet: Worksheet) -> Audit:
     verdicts = relations.verdicts(sheet)
     findings = [*relations.detect(sheet, verdicts), *(found for detect in DETECTORS for found in detect(sheet))]
     rank = list(Severity)
-    powerless = granularity.powerless(paper)
+    silent = BY_PREDICTION if missing("scipy") else ()
+    powerless = {
+        "proportions on too many images for their printed precision to rule anything out": granularity.powerless(paper),
+        "rules that need scipy, which is not installed": len(silent),
+    }
     return Audit(
         paper=paper.key,
         title=paper.title,
@@ -61,7 +70,6 @@ def audit_sheet(sheet: Worksheet) -> Audit:
         claims=len(paper.claims),
         findings=tuple(sorted(findings, key=lambda f: (rank.index(f.severity), f.line, f.rule.id))),
         verdicts=verdicts,
-        powerless={"proportions on too many images for their printed precision to rule anything out": powerless}
-        if powerless
-        else {},
+        powerless={words: count for words, count in powerless.items() if count},
+        silent=silent,
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from harness import __version__
 from harness.audit.finding import Audit, Finding
 from harness.audit.rules import RULES
 
@@ -34,8 +33,9 @@ def to_sarif(audits: Sequence[Audit], root: Path | None = None) -> dict[str, Any
 
 
 def _driver() -> dict[str, Any]:
-    driver: dict[str, Any] = {
+    return {
         "name": "remeasure audit",
+        "version": __version__,
         "rules": [
             {
                 "id": rule.id,
@@ -46,9 +46,6 @@ def _driver() -> dict[str, Any]:
             for rule in RULES
         ],
     }
-    with suppress(PackageNotFoundError):
-        driver["version"] = version("remeasure")
-    return driver
 
 
 def _result(audit: Audit, found: Finding, rule_index: int, root: Path) -> dict[str, Any]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
+from harness import __version__
 from harness.cli.audit import audit
 from harness.cli.bench import bench
 from harness.cli.data import data
 from harness.cli.explain import explain
 from harness.cli.listing import list_papers
-from harness.cli.measure import plan, run
+from harness.cli.measure import run
+from harness.cli.plan import plan
 from harness.cli.report import report
+from harness.packages import switched_off
+from harness.shards import launched
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="remeasure", prog_name="remeasure")
-def cli() -> None:
+@click.version_option(__version__, prog_name="remeasure")
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Measure the numbers a paper prints, audit the rest by arithmetic, and show both side by side.
 
     \b
@@ -29,6 +36,9 @@ def cli() -> None:
 
     Exit codes are listed in docs/exit-codes.md.
     """
+    if launched().leads:
+        for sentence in switched_off(context.invoked_subcommand or "", terminal=sys.stderr.isatty()):
+            click.echo(sentence, err=True)
 
 
 for _command in (list_papers, plan, run, audit, report, explain, bench, data):

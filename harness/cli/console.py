@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.packages import missing
+
 if TYPE_CHECKING:
     from harness.experiment import Progress
 
@@ -24,8 +26,8 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table that fits the terminal; tab-separated, complete lines where there is none."""
-    if not sys.stdout.isatty():
+    """Print a table that fits the terminal; tab-separated, complete lines where there is none, or no rich."""
+    if not sys.stdout.isatty() or missing("rich"):
         click.echo(title)
         for row in (columns, *rows):
             click.echo("\t".join(cell.replace("\n", " ") for cell in row))
@@ -45,8 +47,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Yield a progress callback: a bar on a terminal, now and then a line elsewhere."""
-    if not sys.stderr.isatty():
+    """Yield a progress callback: a bar on a terminal, now and then a line elsewhere or without rich."""
+    if not sys.stderr.isatty() or missing("rich"):
         yield _plain_progress()
         return
     from rich.console import Console

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import click
 
 from harness.errors import ExitCode, InterruptedRunError, RemeasureError
+from harness.packages import required
 
 T = TypeVar("T")
 
@@ -36,6 +37,10 @@ class Done(Generic[T]):
         """The worst of all: a defect if there is one, else the highest."""
         codes = set(self.failed.values())
         return ExitCode.DEFECT if ExitCode.DEFECT in codes else max(codes, default=ExitCode.OK)
+
+    def as_json(self, shown: Mapping[str, object]) -> dict[str, object]:
+        """Return what is shown of each paper, with the exit codes of those that failed."""
+        return {**shown, **{paper: {"failed": int(code)} for paper, code in self.failed.items()}}
 
 
 def in_turn(papers: Sequence[str], work: Callable[[str], T]) -> Done[T]:
@@ -89,7 +94,8 @@ def _apart(paper: str, work: Callable[[str], T]) -> tuple[list[T], ExitCode]:
 
 def _child(sender: Connection, paper: str, work: Callable[[str], object]) -> None:
     try:
-        sender.send(work(paper))
+        with required():
+            sender.send(work(paper))
     except RemeasureError as error:
         click.echo(f"remeasure: {paper}: {error}", err=True)
         sys.exit(error.exit_code)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from harness.cli.options import FOLDER, ledger_option, reports_option
+from harness.packages import REPORTS, require
 
 if TYPE_CHECKING:
     from harness.experiment import Options
@@ -39,6 +40,7 @@ def report(papers: tuple[str, ...], data: Path | None, private: bool, ledger: Pa
     from harness.experiment import photographs_of
     from harness.ledger.store import Ledger
 
+    require(*REPORTS)
     if private and data is None:
         raise UsageError("--private needs --data DIR", "Name the folder with the photographs the records were made on.")
     store, folder = Ledger(ledger), reports / "private" if private else reports

@@ -13,7 +13,6 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_cdt
 
 from harness.metrics.segmentation import Counts, confusion_counts
 
@@ -113,5 +112,7 @@ def trimap_counts(
 
 def _fill(distance: NDArray[np.int32], inside: NDArray[np.bool_], boundary: NDArray[np.bool_]) -> None:
     """Write the chessboard distance to ``boundary`` into the ``inside`` pixels of ``distance``."""
+    from scipy.ndimage import distance_transform_cdt
+
     if boundary.any():
         distance[inside] = distance_transform_cdt(~boundary, metric="chessboard")[inside]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from harness import __version__
 from harness.ledger.record import Environment
 from harness.memory import peak_resident
 
-PACKAGES = ("remeasure", "torch", "torchvision", "numpy", "scipy", "pillow", "pydensecrf2")
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pillow", "pydensecrf2")
 
 
 def environment(device: str) -> Environment:
@@ -68,6 +69,7 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def _versions(device: str) -> Iterator[tuple[str, str]]:
+    yield "remeasure", __version__
     for package in PACKAGES:
         try:
             yield package, version(package)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.packages import missing
+
 Floats = NDArray[np.float64]
 
 
@@ -40,10 +42,10 @@ def line(x: Floats, y: Floats, noise: float = 0.0) -> LeaveOneOut | None:
         noise: Standard deviation that y has at least, from rounding; keeps a perfect fit from accusing a rounding.
 
     Returns:
-        None where fewer than five points, or all x equal but one, leave nothing to judge by.
+        None where fewer than five points, or all x equal but one, leave nothing to judge by, or scipy is missing.
     """
     n = len(x)
-    if n < 5:
+    if n < 5 or missing("scipy"):
         return None
     centred = x - x.mean()
     spread = float(centred @ centred)
@@ -57,9 +59,9 @@ def line(x: Floats, y: Floats, noise: float = 0.0) -> LeaveOneOut | None:
 
 
 def level(y: Floats, noise: float = 0.0) -> LeaveOneOut | None:
-    """Predict each y by the mean of the others; None with fewer than four."""
+    """Predict each y by the mean of the others; None with fewer than four, or without scipy."""
     n = len(y)
-    if n < 4:
+    if n < 4 or missing("scipy"):
         return None
     return _studentise(y, np.full(n, y.mean()), np.full(n, 1 / n), 1, noise)
 
