@@ -24,16 +24,28 @@ def save(path: Path, state: dict[str, Any]) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def load(path: Path, device: torch.device) -> dict[str, Any] | None:
-    """Read what :func:`save` wrote; None if there is no such file.
+def read(path: Path) -> bytes | None:
+    """Return what :func:`save` wrote, as it is; None if there is no such file.
 
     Raises:
-        CheckpointError: The file is no checkpoint of tensors and plain values.
+        CheckpointError: The file cannot be read.
     """
-    if not path.exists():
-        return None
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unusable(path, error.strerror or type(error).__name__) from error
+
+
+def decode(content: bytes, path: Path, device: torch.device) -> dict[str, Any]:
+    """Return the state in the content of a file, its tensors on ``device``.
+
+    Raises:
+        CheckpointError: It is no checkpoint of tensors and plain values.
+    """
+    try:
+        state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, LookupError, ValueError) as error:
         raise _unusable(path, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
     if not isinstance(state, dict):

@@ -1,7 +1,7 @@
 """Several processes, each with its share of the images.
 
-They exchange nothing but which groups of images are done, and integer counts at the end. These are few and lie on the
-host, so gloo carries them whatever the device.
+Of an evaluation they exchange nothing but which groups of images are done, and integer counts at the end. These are few
+and lie on the host, so gloo carries them whatever the device; NCCL carries the gradients of a training on GPUs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def joined(shard: Shard, store: Store | None = None) -> Iterator[Shard]:
     if shard.world == 1:
         yield shard
         return
-    dist.init_process_group("gloo", store=store, rank=shard.rank, world_size=shard.world)
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+    dist.init_process_group(backend, store=store, rank=shard.rank, world_size=shard.world)
     try:
         yield shard
     finally:

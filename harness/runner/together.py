@@ -1,4 +1,4 @@
-"""Several processes on one run: the first decides, records and speaks; the others measure their share of its images.
+"""Several processes on one run: the first decides, records and speaks; the others do their share of each measurement.
 
 Whatever ends one of them ends all, with one message and one exit code.
 """
@@ -193,7 +193,7 @@ def require_shareable(papers: tuple[str, ...], options: Options, shard: Shard) -
     if len(papers) != 1:
         raise UsageError(f"{shard.world} processes for {len(papers)} papers", "Run one paper at a time under torchrun.")
     if options.budget is not None:
-        raise UsageError(f"--budget under {shard.world} processes", "A budget cuts training, which one process does.")
+        raise UsageError(f"--budget under {shard.world} processes", "A budget is divided by what one process takes.")
 
 
 def require_shared(experiments: tuple[Experiment, ...], shard: Shard) -> None:
@@ -206,7 +206,7 @@ def require_shared(experiments: tuple[Experiment, ...], shard: Shard) -> None:
     if shard.world > 1 and single:
         raise UsageError(
             f"{shard.world} processes cannot share the work of {', '.join(single)}",
-            "Add --evidence released-weights, name other experiments by --only, or run without torchrun.",
+            "Name experiments that train or evaluate networks by --only, or run without torchrun.",
         )
 
 
@@ -228,7 +228,7 @@ def own_device(name: str, shard: Shard) -> None:
 
 
 def help_measure(job: Job, company: Company, state: Path = STATE) -> None:
-    """Measure this process's share of each unit that the first process asks for; it keeps no record.
+    """Do this process's share of each unit that the first process asks for; it keeps no record.
 
     Raises:
         UsageError: This process would not measure the same.
