@@ -64,7 +64,7 @@ class Context:
     Attributes:
         scratch: A folder of the unit's own for checkpoints; whatever is there from an interrupted attempt is resumed.
         device: "cpu" or "cuda".
-        shard: This process among those that share the unit's images; what any but the first measures is not kept.
+        shard: This process among those that share the unit's work; what any but the first measures is not kept.
     """
 
     scratch: Path
@@ -75,10 +75,15 @@ class Context:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds one unit takes: ``setup``, and ``per_epoch`` for each epoch."""
+    """Seconds one unit takes: ``setup``, and ``per_epoch`` for each epoch.
+
+    Attributes:
+        shared: What the first unit of a system takes on top, for what the others of it reuse.
+    """
 
     setup: float
     per_epoch: float = 0.0
+    shared: float = 0.0
 
     def seconds(self, epochs: int) -> float:
         return self.setup + epochs * self.per_epoch
@@ -119,7 +124,7 @@ class Experiment:
         part_of: For ``Evidence.SUBSET``, the evidence that all of the claim's test images would give.
         split: Of the test images, as claims name it ("cityscapes/val"): on claims of other images its records are no
             verdict. Empty for what needs no images of the claims.
-        shared: Whether several processes can share a unit's images by ``context.shard``.
+        shared: Whether several processes can share a unit's training or images by ``context.shard``.
     """
 
     key: str
@@ -161,6 +166,7 @@ class Options:
         budget: Seconds the run may take; None runs the full recipe.
         seeds: How many seeds; None takes the experiment's own number.
         only: Systems or keys of experiments to run; empty runs everything. Applied by the runner.
+        only_seeds: Which of the seeds to run; empty runs all. Applied by the runner.
         toy: A few steps at the smallest size: a test of the path, never shown as a result.
         epochs: By experiment, how many epochs a budget leaves. The experiment puts them in its recipe
             and its ``trade``, and lists the cut as a deviation.
@@ -179,6 +185,7 @@ class Options:
     weights: Path | None = None
     evidence: Evidence | None = None
     views: Path | None = None
+    only_seeds: tuple[int, ...] = ()
 
 
 Factory = Callable[[Options], tuple[Experiment, ...]]

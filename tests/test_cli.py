@@ -45,7 +45,13 @@ def loaded_modules(*arguments: str, cwd: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("list",), ("audit", "drn"), ("report", "drn", "--ledger", "empty", "--reports", "out"), ("--help",)],
+    [
+        ("list",),
+        ("audit", "drn"),
+        ("report", "drn", "--ledger", "empty", "--reports", "out"),
+        ("plan", "drn", "--owed", "--ledger", "empty"),
+        ("--help",),
+    ],
     ids=lambda arguments: arguments[0],
 )
 def test_commands_that_measure_nothing_never_import_torch(arguments: tuple[str, ...], tmp_path: Path) -> None:

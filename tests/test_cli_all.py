@@ -183,6 +183,21 @@ def test_all_papers_are_planned_and_nothing_is_measured(house: Path) -> None:
     assert not (house / "reports").exists()
 
 
+def test_a_plan_is_held_against_what_a_run_took(house: Path) -> None:
+    chosen = ("gamma", "--device", "cpu", "--only", "clouds")
+    nothing = remeasure(house, "plan", *chosen, "--check")
+    assert nothing.returncode == ExitCode.NOTHING_MEASURED
+    assert remeasure(house, "run", *chosen, "--seed", "2").returncode == ExitCode.OK
+    assert recorded(house, "gamma") == len(FEATURES)
+    done = remeasure(house, "plan", *chosen, "--check")
+    assert done.returncode == ExitCode.OK, done.stderr
+    title, head, *rows, median = done.stdout.splitlines()
+    assert "gamma on cpu" in title
+    assert head.split("\t") == ["experiment", "system", "predicted", "recorded", "ratio", "records"]
+    assert [row.split("\t")[:3] for row in rows] == [["clouds", "Narrow", "11 s"], ["clouds", "Wide", "26 s"]]
+    assert "median of 2 systems" in median
+
+
 def test_a_paper_that_cannot_be_planned_stops_no_other(house: Path) -> None:
     add(house, "beta")
     (house / "reproductions/beta/claims.toml").write_text("[paper", encoding="utf-8")

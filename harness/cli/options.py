@@ -6,11 +6,14 @@ import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.statistics.evidence import Evidence
+
+if TYPE_CHECKING:
+    from harness.runner.request import Request
 
 DURATION = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>s|m|min|h|)")
 EVIDENCE = tuple(kind.value for kind in Evidence if kind is not Evidence.ARITHMETIC)
@@ -46,6 +49,7 @@ RUN_OPTIONS = (
     click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
     click.option("--budget", type=Duration(), help="Fit each paper's run into a time such as 5m: fewer seeds, epochs."),
     click.option("--seeds", type=int, help="How many seeds; each experiment has its own default."),
+    click.option("--seed", "only_seeds", type=int, multiple=True, help="One of these seeds, from 0; may be repeated."),
     click.option("--only", multiple=True, help="A system or an experiment; may be repeated."),
     click.option(
         "--keep-views", type=FOLDER, help="Keep the outputs of networks there, for remeasure explain --views."
@@ -68,6 +72,7 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
         device: str,
         budget: float | None,
         seeds: int | None,
+        only_seeds: tuple[int, ...],
         only: tuple[str, ...],
         keep_views: Path | None,
         toy: bool,
@@ -76,7 +81,18 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
         from harness.experiment import Options
 
         kind = None if evidence is None else Evidence(evidence)
-        options = Options(data, device, budget, seeds, only, toy, weights=weights, evidence=kind, views=keep_views)
+        options = Options(
+            data=data,
+            device=device,
+            budget=budget,
+            seeds=seeds,
+            only=only,
+            toy=toy,
+            weights=weights,
+            evidence=kind,
+            views=keep_views,
+            only_seeds=only_seeds,
+        )
         command(papers=_chosen(papers, every), options=options, **others)
 
     wrapped: Callable[..., None] = collected
@@ -110,4 +126,20 @@ ledger_option = click.option(
 )
 reports_option = click.option(
     "--reports", type=FOLDER, default=Path("reports"), show_default=True, help="Where pages are written."
+)
+
+
+def _read_slurm(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Request | None:
+    if text is None:
+        return None
+    from harness.runner.request import read_request
+
+    return read_request(text)
+
+
+slurm_option = click.option(
+    "--slurm",
+    metavar="NAME=VALUE,...",
+    callback=_read_slurm,
+    help="Measure in jobs of a Slurm cluster, one unit each: partition=gpu,gres=gpu:1,time=30 (docs/clusters.md).",
 )

@@ -64,7 +64,10 @@ def fit(factory: Factory, options: Options, expected: Callable[[Sequence[Experim
 
 
 def _offers(factory: Factory, options: Options) -> Iterator[_Offer]:
-    """Yield what a budget may buy, the dearest first: fewer and fewer seeds, then fewer and fewer epochs."""
+    """Yield what a budget may buy, the dearest first: fewer and fewer seeds, then fewer and fewer epochs.
+
+    Seeds that were asked for one by one are not cut.
+    """
 
     def offer(changed: Options) -> _Offer:
         return _Offer(changed, factory(changed))
@@ -72,7 +75,7 @@ def _offers(factory: Factory, options: Options) -> Iterator[_Offer]:
     full = offer(options)
     yield full
     tradable = [experiment for experiment in full.experiments if experiment.trade is not None]
-    most = max((len(experiment.seeds) for experiment in tradable), default=0)
+    most = 0 if options.only_seeds else max((len(experiment.seeds) for experiment in tradable), default=0)
     fewest = max((min(e.trade.fewest_seeds, most) for e in tradable if e.trade is not None), default=0)
     for seeds in range(most - 1, fewest - 1, -1):
         options = replace(options, seeds=seeds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.experiment import Cost, Experiment, Progress, Unit
@@ -11,7 +11,7 @@ from harness.ledger import canonical
 from harness.ledger.record import Environment, Record
 from harness.ledger.store import Stored
 from harness.runner.environment import same_machine
-from harness.runner.work import Work
+from harness.runner.work import Work, newest_first
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Estimate:
     source: str
 
     def seconds(self, experiment: Experiment) -> float:
+        """Return what a unit takes besides what it shares with others."""
         return self.cost.seconds(experiment.trade.epochs if experiment.trade is not None else 0)
 
 
@@ -45,8 +46,7 @@ def estimates(
         systems: Each with its experiment; repeats are estimated once.
         device: "cpu" or "cuda", for what has to be timed.
     """
-    here = [stored for stored in records if same_machine(stored.record.environment, environment)]
-    here.sort(key=lambda stored: stored.record.started, reverse=True)
+    here = newest_first(stored for stored in records if same_machine(stored.record.environment, environment))
     found: dict[tuple[str, str], Estimate] = {}
     wanted = {(experiment.key, system): experiment for experiment, system in systems}
     for position, ((name, system), experiment) in enumerate(wanted.items()):
@@ -60,27 +60,43 @@ def estimates(
     return found
 
 
-def expected(work: Iterable[Work], known: Estimates) -> tuple[float, frozenset[str]]:
-    """Return the seconds that work takes, and the experiments of which some unit's time is unknown and not counted."""
-    total, unknown = 0.0, set()
+def unit_seconds(work: Iterable[Work], known: Estimates) -> tuple[float | None, ...]:
+    """Return what each unit takes if they are done in this order in one go; None where that is not known."""
+    begun: set[tuple[str, str]] = set()
+    found: list[float | None] = []
     for item in work:
-        estimate = known.get((item.unit.experiment, item.unit.system))
+        name = item.unit.experiment, item.unit.system
+        estimate = known.get(name)
         if estimate is None:
-            unknown.add(item.unit.experiment)
+            found.append(None)
         else:
-            total += estimate.seconds(item.experiment)
-    return total, frozenset(unknown)
+            found.append(estimate.seconds(item.experiment) + (0.0 if name in begun else estimate.cost.shared))
+        begun.add(name)
+    return tuple(found)
 
 
-def _recorded(here: Iterable[Stored], experiment: Experiment, system: str) -> Iterator[Estimate]:
+def expected(work: Sequence[Work], known: Estimates) -> tuple[float, frozenset[str]]:
+    """Return the seconds that work takes, and the experiments of which some unit's time is unknown and not counted."""
+    seconds = unit_seconds(work, known)
+    unknown = (item.unit.experiment for item, one in zip(work, seconds, strict=True) if one is None)
+    return sum(one for one in seconds if one is not None), frozenset(unknown)
+
+
+def repeated(records: Iterable[Stored], experiment: Experiment, system: str) -> Iterator[Stored]:
+    """Yield the complete records of a system that were made with the experiment's recipe of today."""
     recipe = canonical.digest(experiment.recipe)
-    for stored in here:
+    for stored in records:
         record = stored.record
         known = (record.experiment, record.system, record.complete) == (experiment.key, system, True)
         if known and canonical.digest(record.recipe) == recipe:
-            cost = cost_of(record, experiment)
-            if cost is not None:
-                yield Estimate(cost, f"record {stored.path.stem}")
+            yield stored
+
+
+def _recorded(here: Iterable[Stored], experiment: Experiment, system: str) -> Iterator[Estimate]:
+    for stored in repeated(here, experiment, system):
+        cost = cost_of(stored.record, experiment)
+        if cost is not None:
+            yield Estimate(cost, f"record {stored.path.stem}")
 
 
 def cost_of(record: Record, experiment: Experiment) -> Cost | None:

@@ -14,8 +14,11 @@ from harness.statistics.evidence import Evidence
 DEVICES = ("auto", "cpu", "cuda")
 
 
-def settle(options: Options) -> Options:
+def settle(options: Options, here: bool = True) -> Options:
     """Check the options and decide the device: the result's ``device`` is "cpu" or "cuda".
+
+    Args:
+        here: Whether this machine measures; if another does, the device is as it was named.
 
     Raises:
         UsageError: No seed, no time, or a device that is unknown or not here.
@@ -28,7 +31,7 @@ def settle(options: Options) -> Options:
         raise UsageError(
             f"budget is {options.budget:g} s; more than 0 expected", "Leave it out to run the full recipe."
         )
-    return replace(options, device=find_device(options.device))
+    return replace(options, device=find_device(options.device)) if here else options
 
 
 def find_device(name: str) -> str:
@@ -51,16 +54,41 @@ def find_device(name: str) -> str:
 
 
 def select(
-    experiments: Sequence[Experiment], only: Sequence[str], evidence: Evidence | None = None
+    experiments: Sequence[Experiment],
+    only: Sequence[str],
+    evidence: Evidence | None = None,
+    only_seeds: Sequence[int] = (),
 ) -> tuple[Experiment, ...]:
-    """Keep what ``only`` names, everything if it is empty, that gives ``evidence``, if any, and lacks nothing to run.
+    """Keep what was asked for, see :func:`named`, and lacks nothing to run.
+
+    Raises:
+        UsageError: Nothing is asked for, or an experiment that is named lacks something.
+        NothingMeasuredError: Everything that was asked for lacks something.
+    """
+    asked = named(experiments, only, evidence, only_seeds)
+    for experiment in asked:
+        if experiment.key in only and experiment.needs:
+            raise UsageError(f"the experiment {experiment.key} needs {experiment.needs}")
+    kept = tuple(able for experiment in asked if (able := _able(experiment)).systems)
+    if asked and not kept:
+        message = "nothing that was asked for can run with these options"
+        raise NothingMeasuredError(message, "\n".join(lacking(asked, only, evidence)))
+    return kept
+
+
+def named(
+    experiments: Sequence[Experiment],
+    only: Sequence[str],
+    evidence: Evidence | None = None,
+    only_seeds: Sequence[int] = (),
+) -> tuple[Experiment, ...]:
+    """Keep what ``only`` names, everything if it is empty, that gives ``evidence``, if any, of the seeds, if any.
 
     Keys of experiments choose among experiments, names of systems among systems. An experiment on part of the images
     counts as giving the evidence that all of them would.
 
     Raises:
-        UsageError: A name is neither, an experiment that is named lacks something, or nothing is left.
-        NothingMeasuredError: Everything that would give the evidence lacks something.
+        UsageError: A name is neither, or nothing is left.
     """
     experiments = [e for e in experiments if evidence is None or evidence in (e.evidence, e.part_of)]
     if evidence is not None and not experiments:
@@ -68,9 +96,6 @@ def select(
     keys = {experiment.key for experiment in experiments}
     systems = {system for experiment in experiments for system in experiment.systems}
     for name in only:
-        needed = next((e.needs for e in experiments if e.key == name and e.needs), "")
-        if needed:
-            raise UsageError(f"the experiment {name} needs {needed}")
         if name not in keys | systems:
             known = sorted(systems) + sorted(keys)
             close = get_close_matches(name, known, n=1)
@@ -78,19 +103,15 @@ def select(
             raise UsageError(f"unknown system or experiment {name!r}", hint)
     wanted_keys = keys.intersection(only) or keys
     wanted_systems = systems.intersection(only) or systems
-    named = [
+    chosen = [
         replace(experiment, systems=tuple(system for system in experiment.systems if system in wanted_systems))
         for experiment in experiments
         if experiment.key in wanted_keys
     ]
-    named = [experiment for experiment in named if experiment.systems]
-    if experiments and not named:
+    chosen = [experiment for experiment in chosen if experiment.systems]
+    if experiments and not chosen:
         raise UsageError(f"no experiment measures {' and '.join(only)} together", "Name fewer systems or experiments.")
-    kept = tuple(able for experiment in named if (able := _able(experiment)).systems)
-    if named and not kept:
-        message = "nothing that was asked for can run with these options"
-        raise NothingMeasuredError(message, "\n".join(lacking(named, only, evidence)))
-    return kept
+    return _with_seeds(chosen, only_seeds) if only_seeds else tuple(chosen)
 
 
 def lacking(experiments: Sequence[Experiment], only: Sequence[str], evidence: Evidence | None) -> tuple[str, ...]:
@@ -109,6 +130,16 @@ def lacking(experiments: Sequence[Experiment], only: Sequence[str], evidence: Ev
             sentences.append(f"{experiment.key} needs {experiment.needs}.")
         sentences += [f"{name} lacks {what}." for name, what in experiment.lacks.items() if name in (systems or {name})]
     return tuple(dict.fromkeys(sentences))
+
+
+def _with_seeds(experiments: Sequence[Experiment], seeds: Sequence[int]) -> tuple[Experiment, ...]:
+    """Keep the seeds that are wanted, and the experiments that have any of them."""
+    known = {seed for experiment in experiments for seed in experiment.seeds}
+    for seed in seeds:
+        if experiments and seed not in known:
+            raise UsageError(f"nothing that was asked for has a seed {seed}", f"--seeds {seed + 1} gives it so many.")
+    cut = (replace(e, seeds=tuple(seed for seed in e.seeds if seed in seeds)) for e in experiments)
+    return tuple(experiment for experiment in cut if experiment.seeds)
 
 
 def _able(experiment: Experiment) -> Experiment:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.claims.model import Claim, Paper, Relation
-from harness.experiment import Experiment, Progress
+from harness.experiment import Experiment, Progress, Unit
 from harness.ledger.store import Ledger
 from harness.results.directions import compared
 from harness.results.missing import Missing, missing_claim, missing_relation
 from harness.results.reach import reach_of
-from harness.runner.estimate import Estimates, expected
+from harness.runner.estimate import Estimates, expected, unit_seconds
 from harness.runner.prepare import Job, estimate
 from harness.runner.work import Work, work_list
 from harness.statistics.evidence import ON_CLAIMS, WORDS, Evidence, Word
@@ -97,13 +97,14 @@ def make_plan(
     todo = job.outstanding(work)
     known = estimate(job, todo, records, progress)
     seconds, unknown = expected(todo, known)
+    each = {item.unit: one for item, one in zip(todo, unit_seconds(todo, known), strict=True)}
     claims = {claim.id: by for claim in paper.claims.values() if (by := _on_claim(claim, job.experiments))}
     relations = {r.id: by for r in paper.relations if (by := _on_relation(r, paper, job.experiments))}
     possible = every if every is not None else job.experiments
     return Plan(
         paper.key,
         job.options.device,
-        tuple(_step(item, known, job.again) for item in work),
+        tuple(_step(item, known, each, job.again) for item in work),
         seconds,
         tuple(sorted(unknown)),
         claims,
@@ -114,7 +115,7 @@ def make_plan(
     )
 
 
-def _step(item: Work, known: Estimates, again: bool) -> Step:
+def _step(item: Work, known: Estimates, each: Mapping[Unit, float | None], again: bool) -> Step:
     stands = bool(item.records) and not again
     found = None if stands else known.get((item.unit.experiment, item.unit.system))
     return Step(
@@ -125,7 +126,7 @@ def _step(item: Work, known: Estimates, again: bool) -> Step:
         seed=item.unit.seed,
         why="" if stands else item.why or "measured once more",
         record=item.records[0].path.stem if stands else "",
-        seconds=0.0 if stands else found.seconds(item.experiment) if found else None,
+        seconds=0.0 if stands else each[item.unit],
         source=found.source if found else "",
     )
 

@@ -56,6 +56,7 @@ def prepare(
     progress: Progress,
     state: Path = STATE,
     again: bool = False,
+    here: bool = True,
 ) -> Job:
     """Check the options, look at the data, and fit the budget if there is one.
 
@@ -65,6 +66,7 @@ def prepare(
     Args:
         factory: The paper's experiments; ``options.only`` is applied to what it returns.
         again: Measure every unit once more, whatever is recorded.
+        here: Whether this machine measures; if another does, ``options`` name its device.
 
     Raises:
         UsageError: An option is wrong; see :func:`~harness.runner.options.settle` and ``select``.
@@ -72,10 +74,10 @@ def prepare(
         NothingMeasuredError: The paper has no experiment for these options.
         StorageError: The state folder cannot be written.
     """
-    settled = settle(options)
+    settled = settle(options, here)
 
     def narrowed(changed: Options) -> tuple[Experiment, ...]:
-        return select(factory(changed), changed.only, changed.evidence)
+        return select(factory(changed), changed.only, changed.evidence, changed.only_seeds)
 
     experiments = narrowed(settled)
     if not any(experiment.units() for experiment in experiments):
@@ -137,6 +139,7 @@ def _name(options: Options) -> str:
         "budget": options.budget,
         "seeds": options.seeds,
         "only": sorted(options.only),
+        "only-seeds": sorted(options.only_seeds),
         "toy": options.toy,
         "weights": str(options.weights.resolve()) if options.weights is not None else None,
         "evidence": options.evidence.value if options.evidence is not None else None,

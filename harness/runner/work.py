@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.experiment import Experiment, Unit
 from harness.ledger.record import Record
 from harness.ledger.store import Stored
-from harness.runner.identity import Basis, key, key_of, stale
+from harness.runner.identity import Basis, is_current, key, stale
 
 NEVER_MEASURED = "not measured yet"
 
@@ -42,11 +42,12 @@ def work_list(
     """Return every unit in the order of work.
 
     Args:
-        bases: By the experiment's key; see :func:`harness.runner.identity.bases`.
+        bases: By the experiment's key; see :func:`harness.runner.identity.bases`. Where data are unexamined, a record
+            stands whatever its data are, and the identities mean nothing.
         records: The paper's ledger.
     """
     by_unit: dict[Unit, list[Stored]] = defaultdict(list)
-    for stored in sorted(records, key=_age, reverse=True):
+    for stored in newest_first(records):
         if stored.record.paper == paper:
             by_unit[unit_of(stored.record)].append(stored)
     return tuple(
@@ -61,14 +62,14 @@ def unit_of(record: Record) -> Unit:
     return Unit(record.experiment, record.system, record.seed)
 
 
-def _age(stored: Stored) -> tuple[str, str]:
+def newest_first(records: Iterable[Stored]) -> list[Stored]:
     """Order by start; the digest settles ties."""
-    return stored.record.started, stored.digest
+    return sorted(records, key=lambda stored: (stored.record.started, stored.digest), reverse=True)
 
 
 def _work(paper: str, experiment: Experiment, basis: Basis, unit: Unit, records: Sequence[Stored]) -> Work:
     identity = key(paper, unit, experiment.recipe, basis)
-    current = tuple(s for s in records if s.record.complete and key_of(s.record) == identity)
+    current = tuple(stored for stored in records if is_current(stored.record, experiment, basis))
     why = ""
     if not current:
         why = stale(records[0].record, experiment, basis) if records else NEVER_MEASURED

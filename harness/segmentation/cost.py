@@ -1,4 +1,4 @@
-"""How long a unit takes here: all of it is done twice with a few images of each set, and scaled up."""
+"""How long a unit takes here: all of it is done with a few images of each set, and scaled up."""
 
 from __future__ import annotations
 
@@ -19,18 +19,25 @@ STEPS = 4
 
 
 def estimate(measure: Measure, unit: Unit, device: str, recipe: Recipe, sets: Sets) -> Cost:
-    """Time a unit twice with two epochs of the network, the first of which warms up: with few images and with twice
-    as many, which parts what grows with the images from what does not."""
-    few = replace(recipe, training=replace(recipe.training, epochs=2))
+    """Time a unit with two epochs of the network, the first of which warms up.
+
+    It is done with some images and with half as many, which parts what grows with the images from what does not, and
+    with each twice. The first time of all warms the process up, and is not counted; the first time of the half makes
+    what is kept for other units, such as the feature maps of photographs.
+    """
+    short = replace(recipe, training=replace(recipe.training, epochs=2))
     share = min(0.5, STEPS * recipe.training.batch / len(sets.train))
 
-    def rehearsed(part: float) -> Rehearsal:
+    def rehearsed_twice(part: float) -> tuple[Rehearsal, Rehearsal]:
         sample = replace(sets, train=_few(sets.train, part), tuning=_few(sets.tuning, part), test=_few(sets.test, part))
-        return rehearse(lambda context: measure(unit, context, few, sample), device)
+        first, second = (rehearse(lambda context: measure(unit, context, short, sample), device) for _ in range(2))
+        return first, second
 
-    small, large = rehearsed(share), rehearsed(2 * share)
-    growth = max(0.0, _besides(large) - _besides(small)) / share
-    return Cost(_besides(small) + growth * (1 - share), large.epochs.get(NETWORK, 0.0) / (2 * share))
+    _, more = rehearsed_twice(2 * share)
+    making, few = rehearsed_twice(share)
+    growth = max(0.0, _besides(more) - _besides(few)) / share
+    shared = max(0.0, _besides(making) - _besides(few)) / share
+    return Cost(_besides(few) + growth * (1 - share), more.epochs.get(NETWORK, 0.0) / (2 * share), shared)
 
 
 def _besides(seen: Rehearsal) -> float:

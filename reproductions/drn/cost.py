@@ -1,4 +1,4 @@
-"""How long a unit takes here: all of it is done once with a few images, and scaled up."""
+"""How long a unit takes here: all of it is done with a few images, and scaled up."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TESTED = 64
 
 
 def estimate(unit: Unit, device: str, recipe: Recipe[Source], pictures: Pictures) -> Cost:
-    """Time a unit with few images and two epochs, the first of which warms up."""
+    """Time a unit with few images and two epochs, the first of which warms up; all of it twice, for the same reason."""
     few = replace(
         recipe,
         classification=replace(recipe.classification, epochs=2),
         segmentation=None if recipe.segmentation is None else replace(recipe.segmentation, epochs=2),
     )
     sample = _sample(pictures, STEPS * max(t.batch for t in (recipe.classification, recipe.segmentation) if t))
-    seen = rehearse(lambda context: measure(unit, context, few, sample), device)
+    _, seen = (rehearse(lambda context: measure(unit, context, few, sample), device) for _ in range(2))
     setup = seen.rest * _tested(pictures) / _tested(sample)
     if recipe.segmentation is not None:
         one = _epoch(seen.epochs["segmentation"], recipe.segmentation, sample, pictures)
