@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from harness.engine.evaluate import feature_maps, label_maps, probability_maps, recognise
+from harness.engine.examples import Images, Maps
 from harness.engine.images import Normalisation
-from harness.engine.localise import THRESHOLDS, BoxedImages, choose_threshold, cross_fit
-from harness.engine.train import Images, Maps, seeded
+from harness.engine.localise import THRESHOLDS, BoxedImages, choose_threshold, cross_fit, sweep
+from harness.engine.train import seeded
 from harness.metrics.classification import true_class_ranks
 from harness.metrics.localisation import (
     ClassActivation,
@@ -103,12 +104,13 @@ def test_nan_never_gets_a_rank_or_a_label(pixels: Tensor, normalise: Normalisati
 
 
 def boxed(seed: int, count: int = 30) -> BoxedImages:
-    """Blurred squares with noise around; some images have two true boxes."""
+    """Blurred squares with noise around, darker in odd places; some images have two true boxes."""
     random = np.random.default_rng(seed)
     response = random.uniform(0, 0.5, (count, 6, 6))
     corners = random.integers(0, 4, (count, 2))
     for image, (x, y) in zip(response, corners, strict=True):
         image[y : y + 3, x : x + 3] += random.uniform(0, 0.5)
+    response[1::2] *= 0.6
     first = np.concatenate([corners * 8, corners * 8 + 23], axis=1)
     owners = np.concatenate([np.arange(count), random.integers(0, count, 5)])
     boxes = np.concatenate([first, first[owners[count:]] // 2])
@@ -144,8 +146,25 @@ def test_cross_fitting_never_chooses_on_the_images_it_tests() -> None:
     images = boxed(1, 31)
     fitted = cross_fit(images, RULE)
     even, odd = np.arange(0, 31, 2), np.arange(1, 31, 2)
+    assert fitted.thresholds[0] < fitted.thresholds[1]
     assert fitted.thresholds == (choose_threshold(images.take(odd), RULE), choose_threshold(images.take(even), RULE))
     for places, threshold in ((even, fitted.thresholds[0]), (odd, fitted.thresholds[1])):
         boxes, iou = images.take(places).localise(replace(RULE, threshold=threshold))
         assert np.array_equal(fitted.boxes[places], boxes, equal_nan=True)
         assert np.array_equal(fitted.iou[places], iou)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sweep_holds_what_cross_fitting_chose_from(seed: int) -> None:
+    """The errors at each threshold are those of boxes found one threshold at a time; halves choose for each other."""
+    images = boxed(seed)
+    swept = sweep(images, RULE)
+    assert swept.shape == (len(images.hits), len(THRESHOLDS))
+    wrong = np.logical_not(images.hits[:, None] & (swept > RULE.minimum_iou))
+    best = [THRESHOLDS[int(wrong[1 - parity :: 2].mean(axis=0).argmin())] for parity in (0, 1)]
+    fitted = cross_fit(images, RULE)
+    assert fitted.thresholds == tuple(best)
+    for parity in (0, 1):
+        at = replace(RULE, threshold=best[parity])
+        assert np.array_equal(swept[parity::2, THRESHOLDS.index(best[parity])], images.localise(at)[1][parity::2])
+        assert np.array_equal(fitted.iou[parity::2], images.localise(at)[1][parity::2])

@@ -54,6 +54,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "pixel-accuracy": Metric("pixel accuracy", Quantity.SCORE, "higher"),
         "iou": Metric("IoU", Quantity.SCORE, "higher"),
         "miou": Metric("mean IoU", Quantity.SCORE, "higher"),
+        "thin-miou": Metric("mean IoU of thin classes", Quantity.SCORE, "higher"),
         "category-miou": Metric("category mean IoU", Quantity.SCORE, "higher"),
         "iiou": Metric("instance-weighted mean IoU", Quantity.SCORE, "higher"),
         "category-iiou": Metric("category instance-weighted mean IoU", Quantity.SCORE, "higher"),

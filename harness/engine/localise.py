@@ -46,13 +46,21 @@ class BoxedImages:
         return found.boxes, found.iou
 
 
+def sweep(
+    images: BoxedImages, protocol: LocalisationProtocol, thresholds: Sequence[float] = THRESHOLDS
+) -> NDArray[np.float64]:
+    """Return the best IoU of each image at each threshold, float64 [N, T]."""
+    return np.stack([images.localise(replace(protocol, threshold=at))[1] for at in thresholds], axis=1)
+
+
 def choose_threshold(
     images: BoxedImages, protocol: LocalisationProtocol, thresholds: Sequence[float] = THRESHOLDS
 ) -> float:
     """Return the threshold with the least top-1 localisation error on ``images``, the lowest of equals."""
-    rules = [replace(protocol, threshold=threshold) for threshold in sorted(thresholds)]
-    errors = [top1_localisation_error(images.hits, images.localise(rule)[1], rule) for rule in rules]
-    return rules[int(np.argmin(errors))].threshold
+    ascending = sorted(thresholds)
+    overlaps = sweep(images, protocol, ascending)
+    errors = [top1_localisation_error(images.hits, iou, protocol) for iou in overlaps.T]
+    return ascending[int(np.argmin(errors))]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -158,7 +158,13 @@ _WHOLE_NUMBERS = ("pixel-accuracy", "frequency-weighted-iou", "micro-iou")
 
 
 def segmentation_grid(
-    metric: str, dataset: str, class_names: Sequence[str], *, any_outside: bool, any_absent: bool
+    metric: str,
+    dataset: str,
+    class_names: Sequence[str],
+    *,
+    any_outside: bool,
+    any_absent: bool,
+    least_images: int = 0,
 ) -> Grid:
     """Return the conventions for confusion counts.
 
@@ -168,6 +174,7 @@ def segmentation_grid(
         class_names: In the order of the labels; empty where they are not known.
         any_outside: Whether a pixel was predicted outside the classes.
         any_absent: Whether a class is in no image's truth, or an image lacks one.
+        least_images: Test images that have to show a class for it to be scored; 0 where all classes are.
     """
     official = OFFICIAL.get(dataset, {})
     untried = [Untried("pixels that are void in the truth", "the counts hold none of them")]
@@ -187,6 +194,9 @@ def segmentation_grid(
         axes.append(axis("outside", "Pixels predicted outside the classes", OUTSIDE, "miss"))
     else:
         untried.append(Untried("pixels predicted outside the classes", "there are none, so no rule differs"))
+    if least_images:
+        shown = Option("shown", f"those that at least {least_images} of the images show")
+        axes.append(axis("classes", "Classes that are scored", (shown, Option("all", "all")), "shown"))
     if class_names and class_names[0].lower() == BACKGROUND_NAME:
         axes.append(axis("background", "The background", BACKGROUND, "class"))
     else:
@@ -282,7 +292,7 @@ def _threshold_axis(thresholds: Sequence[float]) -> tuple[Axis, ...]:
     known = {0.2: "class activation mapping"}
     fixed = (Option(f"{t:g}", f"{t:g} for all images", known.get(t, "")) for t in SHOWN_THRESHOLDS if t in thresholds)
     chosen = (
-        Option("measured", "chosen on the other half of the images"),
+        Option("measured", "chosen on other images"),
         Option("tuned", "the best on these very images", "tuning on the test set"),
     )
     return (Axis("threshold", "Threshold of the activation map", (*chosen, *fixed), "measured"),)

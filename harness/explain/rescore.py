@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from harness.explain.conventions import Choice, Grid, classification_grid, localisation_grid, segmentation_grid
 from harness.metrics.localisation import LocalisationProtocol, OverlapTest, box_correct
-from harness.metrics.segmentation import AbsentClass, Averaging
+from harness.metrics.segmentation import AbsentClass, Averaging, classes_shown
 from harness.statistics.intervals import Floats, bootstrap
 
 Answers = Mapping[str, str]
@@ -61,7 +61,9 @@ class Rescoring:
         return np.where(drawn[..., 1] > 0, np.nan, drawn[..., 0])
 
 
-def segmentation(counts: Counts, metric: str, dataset: str, class_names: Sequence[str]) -> Rescoring:
+def segmentation(
+    counts: Counts, metric: str, dataset: str, class_names: Sequence[str], least_images: int = 0
+) -> Rescoring:
     """Rescore confusion counts.
 
     Args:
@@ -69,6 +71,7 @@ def segmentation(counts: Counts, metric: str, dataset: str, class_names: Sequenc
         metric: What was measured: "miou" or "pixel-accuracy".
         dataset: Key of the dataset, for what is official.
         class_names: K names, or none.
+        least_images: Of the recipe: classes that fewer images show were left out of the mean.
     """
     grid = segmentation_grid(
         metric,
@@ -76,8 +79,9 @@ def segmentation(counts: Counts, metric: str, dataset: str, class_names: Sequenc
         class_names,
         any_outside=bool(counts[..., -1].any()),
         any_absent=bool((counts.sum(axis=2) == 0).any()),
+        least_images=least_images,
     )
-    scores = CountScores(counts)
+    scores = CountScores(counts, least_images)
     return Rescoring(grid, len(counts), lambda choices, w: scores([grid.answers(c) for c in choices], w))
 
 
@@ -171,9 +175,14 @@ def _errors(grid: Grid, wrong: Callable[[Answers], Floats]) -> Callable[[Sequenc
 
 @dataclass(frozen=True)
 class CountScores:
-    """Scores of confusion counts int64 [N, K, K + 1], in percent, by answers to the conventions of segmentation."""
+    """Scores of confusion counts int64 [N, K, K + 1], in percent, by answers to the conventions of segmentation.
+
+    Attributes:
+        least_images: A class that fewer of the images show is left out where the answers say so.
+    """
 
     counts: Counts
+    least_images: int = 0
 
     def __call__(self, answers: Sequence[Answers], weights: Floats) -> Floats:
         """Return float64 [B, C] for C answers and weights float64 [B, N]; NaN where there is no score."""
@@ -186,8 +195,14 @@ class CountScores:
             if key not in tallies:
                 tallies[key] = _tallies(pooled if whole else self.counts.astype(np.float64), *key[1:])
             values, shares = _terms(tallies[key], chosen["score"], chosen.get("absent", AbsentClass.NAN_SKIP))
+            if chosen.get("classes") == "shown":
+                shares = np.where(self._shown, shares, 0.0)
             columns.append(_averaged(values, shares, chosen["averaging"], weights))
         return 100 * np.stack(columns, axis=1)
+
+    @cached_property
+    def _shown(self) -> NDArray[np.bool_]:
+        return classes_shown(self.counts, self.least_images)
 
     @cached_property
     def _flat(self) -> Floats:

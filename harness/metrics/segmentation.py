@@ -99,6 +99,26 @@ def class_iou(counts: Counts) -> Scores:
     return _ratio(hits, union)
 
 
+def classes_shown(counts: Counts, images: int) -> NDArray[np.bool_]:
+    """Return which classes at least so many images have a true pixel of.
+
+    Args:
+        counts: int64 [N, n, n + 1], one matrix per image.
+        images: 0 or more.
+
+    Returns:
+        bool [n]; the same for all predictions of the same images.
+
+    Raises:
+        ValueError: As :func:`class_iou`, or not three axes.
+    """
+    if counts.ndim != 3:
+        raise ValueError(f"counts [N, n, n + 1] expected, got {counts.shape}")
+    _, present, _ = _parts(counts)
+    shown: NDArray[np.bool_] = (present > 0).sum(axis=0) >= images
+    return shown
+
+
 def mean_iou(
     counts: Counts, absent: AbsentClass = AbsentClass.NAN_SKIP, averaging: Averaging = Averaging.DATASET
 ) -> float:

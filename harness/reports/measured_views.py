@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.claims.model import Paper
-from harness.ledger.record import Data
+from harness.ledger.record import Data, Record
 from harness.reports.claim_views import ClaimView
 from harness.reports.numbers import UNIT_NAMES, Shown
 from harness.reports.plots.tracks import Lane, axis, key, scale_over, track
@@ -71,12 +71,14 @@ class ExperimentView:
     """Everything one experiment measured.
 
     Attributes:
+        rule: Which classes the mean IoU is over, where not all of them are; empty where they are.
         uneven: The seeds of each system, where they are not the same; empty where they are.
     """
 
     key: str
     evidence: Evidence
     data: tuple[Data, ...]
+    rule: str
     uneven: str
     metrics: tuple[MetricTable, ...]
     exact: ExactTable | None
@@ -169,11 +171,21 @@ def _experiment(name: str, measurements: list[Measurement], results: Results) ->
         key=name,
         evidence=evidence,
         data=tuple(data[digest] for digest in sorted(data)),
+        rule=_rule(records[0]),
         uneven=_uneven(measurements),
         metrics=tuple(tables),
         exact=_exact_table(exact, results.paper) if exact else None,
         classes=_class_table([m for m in measurements if m.label], results.paper),
     )
+
+
+def _rule(record: Record) -> str:
+    """A cohort has one recipe, and so one rule."""
+    least = record.recipe.get("least_images", 0)
+    if not least:
+        return ""
+    images = "one test image" if least == 1 else f"{least} test images"
+    return f"The mean IoU is over the classes that at least {images} show; pixels of the others still count as errors"
 
 
 def _uneven(measurements: Sequence[Measurement]) -> str:

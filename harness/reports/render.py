@@ -33,6 +33,7 @@ from harness.reports.plots.panels import heat_gradient
 from harness.reports.reference_views import source_tables
 from harness.reports.relation_views import Statement, statements
 from harness.reports.summary import Summary, summary_of
+from harness.reports.sweep_views import sweep_views
 from harness.reports.values import Value, claim_name, finding_anchor, link, linked, system_order
 from harness.results.model import Results
 from harness.statistics.evidence import Word
@@ -45,6 +46,7 @@ CONTENTS = (
     ("relations", "What the prose says"),
     ("differences", "Measured differences"),
     ("measured", "Measured here"),
+    ("thresholds", "Localisation by threshold"),
     ("conventions", "Why do we differ?"),
     ("pictures", "Same images, each system"),
     ("audit", "Findings of the audit"),
@@ -118,7 +120,7 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
     """
     paper = results.paper
     claims, prose = claim_views(results), statements(results)
-    panels = panel_views(results, arrays, images)
+    panels, sweeps = panel_views(results, arrays, images), sweep_views(results, arrays)
     anchors = _relation_anchors(prose)
     gaps, shifts = gap_views(results, arrays), shift_views(results, arrays)
     needs = _needs(claims, prose)
@@ -135,7 +137,9 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
             summary=summary_of(results, claims, prose),
             private=images is not None,
             source=paper.path.name,
-            contents=_contents({"pictures": bool(panels), "conventions": bool(gaps or shifts)}),
+            contents=_contents(
+                {"pictures": bool(panels), "thresholds": bool(sweeps), "conventions": bool(gaps or shifts)}
+            ),
             claims=claims,
             grids=grids(paper, {view.id: view for view in claims}),
             places=list(dict.fromkeys(view.place for view in claims)),
@@ -146,6 +150,7 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
             forests=forests(claims, prose),
             experiments=experiments(results),
             panels=panels,
+            sweeps=sweeps,
             gaps=gaps,
             shifts=shifts,
             claim_name=lambda id: claim_name(id, paper),

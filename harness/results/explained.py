@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +17,8 @@ from harness.explain.conventions import SEGMENTATION_METRICS, Axis, Choice, Opti
 from harness.explain.rescore import Boxes, Rescoring, Way, classification, localisation, outcome_kinds, segmentation
 from harness.explain.waterfall import Survey, Values, Waterfall, survey, waterfall
 from harness.ledger.record import Record, measured_systems, variant_arrays
-from harness.metrics.localisation import LocalisationProtocol
 from harness.results.reach import conversion, metric_of, reach_of
+from harness.results.sweeps import box_rule, swept_thresholds
 from harness.statistics.evidence import Evidence
 from harness.statistics.intervals import Bounds, Floats, percentile
 
@@ -219,11 +218,13 @@ def rescoring(record: Record, arrays: Arrays, metric: str, suffix: str = "") -> 
     if kind == "localisation":
         boxes = _ways(record, arrays, suffix, _boxes, "loc_iou")
         swept = all(way.outcome.sweep is not None for way in boxes.values())
-        return localisation(boxes, guesses, _box_rule(record), _thresholds(record, boxes[""]) if swept else ())
+        thresholds = swept_thresholds(record, variant_arrays(arrays, suffix)) if swept else ()
+        return localisation(boxes, guesses, box_rule(record), thresholds)
     counts = variant_arrays(arrays, suffix)["confusion"].astype(np.int64)
     if counts.ndim != 3 or counts.shape[2] != counts.shape[1] + 1 or len(counts) < 2 or counts.min() < 0:
         raise UsageError(f"confusion counts [N, K, K + 1] with at least two images expected, got {counts.shape}")
-    return segmentation(counts, SEGMENTATION_METRICS[metric], dataset_of(record), record.recipe.get("classes", []))
+    names, least = record.recipe.get("classes", []), record.recipe.get("least_images", 0)
+    return segmentation(counts, SEGMENTATION_METRICS[metric], dataset_of(record), names, least)
 
 
 def dataset_of(record: Record) -> str:
@@ -366,19 +367,3 @@ def _boxes(arrays: Arrays) -> Boxes:
     if sweep is not None and (sweep.ndim != 2 or len(sweep) != len(iou) or np.isnan(sweep).any()):
         raise UsageError(f"loc_sweep {sweep.shape} does not belong to loc_iou {iou.shape}, or holds NaN")
     return Boxes(ranks, iou, sweep)
-
-
-def _thresholds(record: Record, way: Way[Boxes]) -> tuple[float, ...]:
-    """Return the thresholds of the recipe's boxes; none where they are not those of the sweep."""
-    settings: Any = record.recipe.get("boxes", {})
-    first: Any = next(iter(settings.values()), {}) if isinstance(settings, Mapping) else {}
-    thresholds = tuple(first.get("thresholds", ())) if isinstance(first, Mapping) else ()
-    sweep = way.outcome.sweep
-    return thresholds if sweep is not None and sweep.shape[1] == len(thresholds) else ()
-
-
-def _box_rule(record: Record) -> LocalisationProtocol:
-    try:
-        return msgspec.convert(record.recipe.get("localisation", {}), LocalisationProtocol)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"the record's rule for boxes cannot be read: {error}") from error

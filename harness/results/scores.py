@@ -7,7 +7,7 @@ all ones for the measurement itself, resampled counts for its uncertainty. Error
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -19,7 +19,7 @@ from harness.claims.document import slug
 from harness.claims.vocabulary import METRICS
 from harness.ledger.record import Record, measured_systems, variant_arrays
 from harness.metrics.localisation import LocalisationProtocol, box_correct
-from harness.metrics.segmentation import class_iou
+from harness.metrics.segmentation import class_iou, classes_shown
 from harness.statistics.evidence import Evidence
 from harness.statistics.intervals import Floats
 
@@ -32,6 +32,7 @@ UNITS: Mapping[str, str] = {
     "top5-localisation-error": "%",
     "miou": "%",
     "iou": "%",
+    "thin-miou": "%",
     "layers": "layers",
     "map-side": "cells",
     "image-side": "px",
@@ -96,10 +97,14 @@ class Pooled:
     Attributes:
         confusion: int64 [N, K, K + 1].
         classes: Index in 0..K-1 and label of the classes whose own IoU is wanted.
+        averaged: bool [K], the classes that enter the mean; None for all.
+        means: By metric, the indices of the classes that it is the mean IoU of.
     """
 
     confusion: NDArray[np.int64]
     classes: Mapping[int, str]
+    averaged: NDArray[np.bool_] | None = None
+    means: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,8 +123,8 @@ def metrics(sample: Sample) -> tuple[Metric, ...]:
     match sample:
         case Mean(metric=metric) | Single(metric=metric):
             return (metric,)
-        case Pooled(classes=classes):
-            return (Metric("miou"), *(Metric("iou", label) for label in classes.values()))
+        case Pooled(classes=classes, means=means):
+            return (Metric("miou"), *map(Metric, means), *(Metric("iou", label) for label in classes.values()))
 
 
 def images(sample: Sample) -> int:
@@ -149,11 +154,13 @@ def score(sample: Sample, weights: Floats | None = None) -> Floats:
             mean = weights @ sample.values / weights.sum(axis=1)
             result: Floats = sample.scale / mean if sample.inverse else sample.scale * mean
             return result[:, None]
-        case Pooled(confusion=confusion, classes=classes):
+        case Pooled(confusion=confusion, classes=classes, averaged=averaged, means=means):
             pooled = weights @ confusion.reshape(len(confusion), -1).astype(np.float64)
             counts = np.rint(pooled).astype(np.int64).reshape(-1, *confusion.shape[1:])
             iou = 100 * class_iou(counts)
-            return np.column_stack([_mean_of_present(iou), iou[:, list(classes)]])
+            every = slice(None) if averaged is None else averaged
+            some = [_mean_of_present(iou[:, members]) for members in (every, *map(list, means.values()))]
+            return np.column_stack([*some, iou[:, list(classes)]])
         case Single(value=value):
             return np.full((len(weights), 1), float(value))
 
@@ -162,8 +169,10 @@ def samples(record: Record, arrays: Arrays) -> dict[str, tuple[Sample, ...]]:
     """Return what a record's arrays and values say of each metric, by the system it is said of.
 
     The recipe's ``localisation`` (fields of :class:`~harness.metrics.localisation.LocalisationProtocol`) sets the
-    overlap a box needs; ``classes`` names the classes; ``batch`` is the images of one timed repeat; ``variants`` names
-    the systems that arrays with a suffix measure (:mod:`harness.ledger.record`).
+    overlap a box needs; ``classes`` names the classes; classes that fewer than ``least_images`` test images show are
+    left out of the mean IoU; ``means`` gives, by metric, the names of the classes that it is the mean IoU of; ``batch``
+    is the images of one timed repeat; ``variants`` names the systems that arrays with a suffix measure
+    (:mod:`harness.ledger.record`).
 
     Raises:
         ScoreError: An array has the wrong shape, fewer than two images, or NaN, or needs a setting the recipe lacks.
@@ -234,8 +243,30 @@ def _segmentation(record: Record, arrays: Arrays) -> Iterator[Sample]:
     names = record.recipe.get("classes", [])
     if names and len(names) != counts.shape[1]:
         raise ValueError(f"{len(names)} class names for {counts.shape[1]} classes")
-    seen = np.isfinite(class_iou(counts)).sum(axis=0)
-    yield Pooled(counts, {i: slug(str(name)) for i, name in enumerate(names) if seen[i] >= FEWEST_IMAGES})
+    averaged = _averaged(record, counts)
+    enough = (np.isfinite(class_iou(counts)).sum(axis=0) >= FEWEST_IMAGES) & averaged
+    own = {i: slug(str(name)) for i, name in enumerate(names) if enough[i]}
+    yield Pooled(counts, own, averaged, _means(record, list(names)))
+
+
+def _means(record: Record, names: list[str]) -> dict[str, tuple[int, ...]]:
+    """Return which classes the recipe's own means are over, by metric."""
+    wanted = record.recipe.get("means", {})
+    for metric, members in wanted.items():
+        if metric not in METRICS or not members or not set(members) <= set(names):
+            raise ValueError(f"the recipe's mean {metric!r} is of no classes, or not of its own: {members}")
+    return {metric: tuple(names.index(name) for name in members) for metric, members in wanted.items()}
+
+
+def _averaged(record: Record, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which classes enter the mean IoU by the recipe's rule, bool [K]."""
+    least = record.recipe.get("least_images", 0)
+    if not isinstance(least, int) or least < 0:
+        raise ValueError(f"the recipe's least_images is a number of images, 0 or more, not {least!r}")
+    averaged = classes_shown(counts, least)
+    if not averaged.any():
+        raise ValueError(f"no class is shown by {least} of the {len(counts)} test images, the fewest that count")
+    return averaged
 
 
 def _timing(record: Record, arrays: Arrays) -> Iterator[Sample]:
