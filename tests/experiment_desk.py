@@ -19,6 +19,7 @@ SILENT = Context(Path(), "cpu", lambda *_: None)
 BYSTANDERS = (
     *("harness.claims", "harness.experiment", "harness.errors", "harness.files", "harness.ledger", "harness.memory"),
     *("harness.statistics", "harness.weights", "harness.engine.checkpoint", "harness.architecture", "harness.shards"),
+    "harness.engine.mishaps",
 )
 """What training imports and no number depends on, or what refuses anything but the very bytes it was given."""
 

@@ -33,7 +33,8 @@ from reproductions.deeplab import recipes, statements
 from reproductions.deeplab.comparison import measure, network, on_maps
 from reproductions.deeplab.exact import first_convolution
 from reproductions.deeplab.experiments import STATEMENTS, WAYS
-from reproductions.deeplab.models import DeepLab, MultiScale, Trained, training_loss, vgg_trunk
+from reproductions.deeplab.losses import training_loss
+from reproductions.deeplab.models import DeepLab, MultiScale, Trained, vgg_trunk
 from reproductions.deeplab.recipes import MULTI_SCALE, POLY, STEP, SYSTEMS
 from reproductions.deeplab.specs import TABLE_1, TABLE_3
 

@@ -13,16 +13,8 @@ from harness.architecture import receptive_field
 from harness.errors import UsageError
 from harness.networks.aspp import LARGE_RATES, SMALL_RATES, Pyramid, aspp
 from reproductions.deeplab.exact import first_convolution
-from reproductions.deeplab.models import (
-    DeepLab,
-    MultiScale,
-    Trained,
-    build,
-    cell_loss,
-    fuse,
-    multi_scale_loss,
-    training_loss,
-)
+from reproductions.deeplab.losses import cell_loss, multi_scale_loss, training_loss
+from reproductions.deeplab.models import DeepLab, MultiScale, Trained, build, fuse
 from reproductions.deeplab.specs import MODELS, SCALES, Geometry, ModelSpec, find_spec
 
 WIDTH = 1 / 32
@@ -242,12 +234,12 @@ def test_cell_loss_by_hand() -> None:
     labels = torch.full((1, 1, 9), 7)
     labels[0, 0, 0], labels[0, 0, 8] = 0, 255
     expected = -torch.log_softmax(torch.tensor([2.0, 0.0], dtype=torch.float64), dim=0)[0]
-    torch.testing.assert_close(cell_loss(scores, labels), expected)
+    torch.testing.assert_close(cell_loss(scores, labels).value, expected)
 
 
 def test_all_void_costs_nothing() -> None:
     scores = torch.randn(1, 3, 2, 2, requires_grad=True)
-    loss = cell_loss(scores, torch.full((1, 9, 9), 255))
+    loss = cell_loss(scores, torch.full((1, 9, 9), 255)).value
     (gradient,) = torch.autograd.grad(loss, scores)
     assert float(loss.detach()) == 0
     assert torch.equal(gradient, torch.zeros_like(scores))
@@ -267,9 +259,9 @@ def test_four_losses() -> None:
         # 65 pixels give 7 cells at 3/4, 32/3 pixels apart: 0, 10.67, 21.33, 32, ...
         places = torch.tensor([0, 11, 21, 32, 43, 53, 64])
         losses.append(F.cross_entropy(branches[1], labels[:, places][:, :, places]))
-        torch.testing.assert_close(multi_scale_loss(branches, labels), torch.stack(losses).sum())
-        torch.testing.assert_close(training_loss(Trained(model)(x), labels), torch.stack(losses).mean())
-        torch.testing.assert_close(training_loss(Trained(model.network)(x), labels), losses[0])
+        torch.testing.assert_close(multi_scale_loss(branches, labels).value, torch.stack(losses).sum())
+        torch.testing.assert_close(training_loss(Trained(model)(x), labels).value, torch.stack(losses).mean())
+        torch.testing.assert_close(training_loss(Trained(model.network)(x), labels).value, losses[0])
     assert len(SCALES) + 1 == 4
 
 
@@ -277,8 +269,8 @@ def test_gradients_of_all_scales_reach_the_shared_weights() -> None:
     model = MultiScale(small("VGG-16 LargeFOV"))
     x, labels = torch.randn(1, 3, 65, 65), torch.randint(4, (1, 65, 65))
     parameters = list(model.parameters())
-    total = torch.autograd.grad(multi_scale_loss(model.branches(x), labels), parameters)
-    separate = [torch.autograd.grad(cell_loss(scores, labels), parameters) for scores in model.branches(x)]
-    separate.append(torch.autograd.grad(cell_loss(model.scores(x), labels), parameters))
+    total = torch.autograd.grad(multi_scale_loss(model.branches(x), labels).value, parameters)
+    separate = [torch.autograd.grad(cell_loss(scores, labels).value, parameters) for scores in model.branches(x)]
+    separate.append(torch.autograd.grad(cell_loss(model.scores(x), labels).value, parameters))
     for whole, parts in zip(total, zip(*separate, strict=True), strict=True):
         torch.testing.assert_close(whole, torch.stack(parts).sum(dim=0), rtol=1e-3, atol=1e-5)

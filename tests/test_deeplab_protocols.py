@@ -106,6 +106,7 @@ def test_sources_cover_what_is_imported_to_measure() -> None:
     declares = (
         *("reproductions.deeplab.recipes", "reproductions.deeplab.deviations", "harness.segmentation.declare"),
         *("harness.released", "harness.checkpoints", "harness.evaluation.crops", "harness.evaluation.rules"),
+        *("harness.packages", "reproductions.deeplab.gpu_deviations"),
     )
     beside = (
         *("harness.evaluation.feed", "harness.evaluation.shards", "harness.explain", "harness.datasets.camvid"),
@@ -211,8 +212,8 @@ def test_the_engine_counts_what_the_papers_own_network_labels(measured: Measured
     """The network of Section 4.1.2 shrinks its own input and fuses its own scores; here it labels one image a time."""
     recipe = measured.plan.recipe
     model = Trained(on_maps(measured.experiment.systems[0], recipe))
-    state = checkpoint.load(measured.folder / "network.pt", torch.device("cpu"))
-    assert state is not None
+    path = measured.folder / "network.pt"
+    state = checkpoint.decode(path.read_bytes(), path, torch.device("cpu"))
     model.load_state_dict(state["model"])
     trunk = _trunk(measured.plan.folder / recipe.weights, recipe.geometry, "cpu")
     single = DeepLab(trunk, model.network.head)

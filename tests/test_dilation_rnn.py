@@ -13,9 +13,10 @@ from harness.crf.mean_field import marginals
 from harness.crf.parameters import CrfParameters
 from harness.datasets.scenes import SceneSpec
 from harness.datasets.segmented import Segmented
+from harness.engine.examples import Images, Maps
 from harness.engine.images import Normalisation
-from harness.engine.recipe import Training
-from harness.engine.train import Images, Maps, seeded, train
+from harness.engine.recipe import UNVARIED, Training
+from harness.engine.train import seeded, train
 from harness.segmentation.desk import pixel_cross_entropy
 from harness.segmentation.recipe import SceneData
 from harness.segmentation.sets import load_sets
@@ -72,10 +73,10 @@ def test_training_lowers_the_loss_on_the_scores_it_learnt_from(tmp_path: Path) -
 
     def loss() -> float:
         with torch.inference_mode():
-            return float(pixel_cross_entropy(top.eval()(maps.features), maps.targets.long()))
+            return float(pixel_cross_entropy(top.eval()(maps.features), maps.targets.long()).value)
 
     before = loss()
-    training = Training(4, 4, recipes.RNN_RATE, weight_decay=0, shift=0, flip=False)
+    training = Training(4, 4, recipes.RNN_RATE, weight_decay=0, augmentation=UNVARIED)
     train(top, maps, pixel_cross_entropy, training, 0, tmp_path / "rnn.pt", lambda *_: None)
     assert loss() < 0.9 * before
 

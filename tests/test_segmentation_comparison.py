@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from harness.datasets.scenes import SceneSpec
 from harness.datasets.segmented import VOID, Segmented
 from harness.engine.crf import CrfParameters, refine
-from harness.engine.recipe import Training
+from harness.engine.recipe import Augmentation, Training
 from harness.engine.train import arithmetic
 from harness.errors import UsageError
 from harness.experiment import Context, Options, Outcome, Unit
@@ -32,7 +32,7 @@ RECIPE = Recipe(
     width=1.0,
     data=SCENES,
     classes=SCENE_CLASSES,
-    training=Training(3, 8, 0.05, shift=2),
+    training=Training(3, 8, 0.05, augmentation=Augmentation(shift=2)),
     variants={"crf": "{system} + CRF", "top": "{system} + top"},
     crf=SEARCH,
     panels=3,
@@ -187,7 +187,7 @@ def test_void_pixels_do_not_count_in_the_loss() -> None:
     seen = torch.ones(2, 4, 4, dtype=torch.bool)
     seen[:, :, 2:] = False
     by_hand = -scores.log_softmax(1).gather(1, targets[:, None])[:, 0][seen].mean()
-    assert torch.isclose(pixel_cross_entropy(scores, targets.where(seen, VOID)), by_hand)
+    assert torch.isclose(pixel_cross_entropy(scores, targets.where(seen, VOID)).value, by_hand)
 
 
 def test_an_experiment_is_declared_without_looking_at_data(tmp_path: Path) -> None:

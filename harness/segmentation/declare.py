@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.experiment import Context, Cost, Experiment, Options, Outcome, Photographs, Progress, Reach, Trade, Unit
 from harness.ledger.record import Data, Deviation, Record
+from harness.packages import missing, remedy
 from harness.segmentation.recipe import PhotoData, PhotoSet, Recipe, Scale, SceneData, Source
 from harness.segmentation.sets import Sets, load_sets
 from harness.statistics.evidence import Evidence
@@ -28,9 +29,14 @@ SOURCE = (
     "harness.datasets.segmented",
     "harness.datasets.sprites",
     "harness.engine.evaluate",
+    "harness.engine.examples",
     "harness.engine.images",
+    "harness.engine.losses",
+    "harness.engine.optimiser",
+    "harness.engine.processes",
     "harness.engine.recipe",
     "harness.engine.train",
+    "harness.engine.variation",
     "harness.metrics.segmentation",
     "harness.metrics.trimap",
     "harness.segmentation.desk",
@@ -69,7 +75,8 @@ class Design:
         reaches: Which printed numbers it stands beside.
         source: Modules besides ``SOURCE`` that can change the outcome.
         deviations: From the paper.
-        needs: What it lacks besides photographs; empty if nothing.
+        weights: File that the networks start from, in the data folder; empty if they start from nothing.
+        packages: That it takes and Remeasure can do without elsewhere.
     """
 
     paper: str
@@ -81,12 +88,18 @@ class Design:
     reaches: tuple[Reach, ...] = (Reach("miou"), Reach("iou"))
     source: tuple[str, ...]
     deviations: tuple[Deviation, ...]
-    needs: str = ""
+    weights: str = ""
+    packages: tuple[str, ...] = ()
 
 
 def scale_of(options: Options) -> Scale:
-    """Return the scale of all comparisons of a run."""
+    """Return the scale of a run's comparisons that need no GPU."""
     return "toy" if options.toy else "cpu"
+
+
+def gpu_scale_of(options: Options) -> Scale:
+    """Return the scale of a run's comparisons that take a GPU, unless they only test the path."""
+    return "toy" if options.toy else "gpu"
 
 
 def declare(design: Design, options: Options) -> Experiment:
@@ -105,7 +118,6 @@ def declare(design: Design, options: Options) -> Experiment:
         return estimate(design.measure, unit, device, design.recipe, sets())
 
     photographs = isinstance(data, PhotoData)
-    lacking = _LAYOUTS[data.dataset] if isinstance(data, PhotoData) and options.data is None else ""
     epochs = design.recipe.training.epochs
     return Experiment(
         key=design.key,
@@ -118,11 +130,12 @@ def declare(design: Design, options: Options) -> Experiment:
         source=(*SOURCE, *(_photo_source(data)), *design.source),
         deviations=design.deviations,
         measure=measure,
-        command=f"remeasure run {design.paper} --only {design.key}{' --data DIR' if photographs else ''}",
+        command=_command(design),
         data=lambda progress: _described(data, sets(progress)),
         cost=cost,
         trade=Trade(epochs, min(FEWEST_EPOCHS, epochs), FEWEST_SEEDS),
-        needs=design.needs or lacking,
+        shared=True,
+        needs=_needs(design, options),
     )
 
 
@@ -139,6 +152,25 @@ def photographs_in(folder: Path, recipe_type: type[Recipe]) -> Photographs:
         return load_sets(recipe.data, folder).test.pixels[places]
 
     return look_up
+
+
+def _command(design: Design) -> str:
+    data = " --data DIR" if isinstance(design.recipe.data, PhotoData) else ""
+    device = " --device cuda" if design.recipe.scale == "gpu" else ""
+    return f"remeasure run {design.paper} --only {design.key}{data}{device}"
+
+
+def _needs(design: Design, options: Options) -> str:
+    """Return what an experiment lacks to run with the options at hand."""
+    data = design.recipe.data
+    needs = [f"{package}: {remedy(package)}" for package in missing(*design.packages)]
+    if design.recipe.scale == "gpu" and options.device != "cuda":
+        needs.append("a GPU: --device cuda")
+    if isinstance(data, PhotoData) and options.data is None:
+        needs.append(_LAYOUTS[data.dataset])
+    elif design.weights and options.data is not None and not (options.data / design.weights).is_file():
+        needs.append(f"{design.weights} in the data folder")
+    return "; ".join(needs)
 
 
 def _photo_source(data: Source) -> tuple[str, ...]:

@@ -14,15 +14,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from harness.datasets.segmented import VOID, Segmented
 from harness.engine.crf import CrfParameters, available_backend, crf_pool, refine_all
 from harness.engine.evaluate import feature_maps, label_maps, probability_maps
+from harness.engine.examples import Examples, Images, Maps
 from harness.engine.grid_search import search
 from harness.engine.images import Normalisation, layout
+from harness.engine.losses import Terms, cross_entropy
 from harness.engine.recipe import Training
-from harness.engine.train import Examples, Images, LogRow, Loss, Maps, seeded, train
+from harness.engine.train import LogRow, Loss, seeded, train
 from harness.experiment import Context, Unit
 from harness.metrics.segmentation import confusion_counts, mean_iou
 from harness.metrics.trimap import Boundary, trimap_counts
@@ -50,9 +51,9 @@ class Views:
     test: Examples
 
 
-def pixel_cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:
+def pixel_cross_entropy(scores: Tensor, targets: Tensor) -> Terms:
     """Mean cross entropy of scores [B, K, H, W] over the pixels of targets int64 [B, H, W] that are not void."""
-    return F.cross_entropy(scores, targets, ignore_index=VOID)
+    return cross_entropy(scores, targets, VOID)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +82,7 @@ class Desk:
 
         def view(images: Segmented) -> Images:
             pixels, labels = (torch.tensor(array, device=device) for array in (images.pixels, images.labels))
-            return Images(pixels, labels, normalisation)
+            return Images(pixels, labels, normalisation, torch.tensor(images.extents.astype(np.int64), device=device))
 
         return cls(unit, context, recipe, sets, Views(view(sets.train), view(sets.tuning), view(sets.test)))
 
@@ -111,7 +112,7 @@ class Desk:
         stepped = partial(self.context.progress, f"{self.unit.system}, seed {self.unit.seed}: {phase}")
         path = self.context.scratch / f"{phase}.pt"
         examples = self.images.train if examples is None else examples
-        log = train(model, examples, loss, training, self.unit.seed, path, stepped)
+        log = train(model, examples, loss, training, self.unit.seed, path, stepped, self.context.shard)
         return tuple({"phase": phase, **row} for row in log)
 
     def freeze(self, model: nn.Module, dtype: torch.dtype = torch.float32) -> Views:

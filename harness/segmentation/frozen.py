@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from harness.datasets.segmented import Segmented
 from harness.engine.evaluate import feature_maps
+from harness.engine.examples import Images, Maps
 from harness.engine.images import Normalisation, layout
-from harness.engine.train import Images, Maps
 from harness.networks.upsampling import Alignment, upsample
 from harness.segmentation.desk import Views
 from harness.segmentation.sets import Sets

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.datasets.scenes import SceneSpec
-from harness.engine.recipe import Training
+from harness.engine.recipe import Group, Training
 
-Scale = Literal["toy", "cpu"]
+Scale = Literal["toy", "cpu", "gpu"]
 PhotoSet = Literal["camvid", "voc"]
+
+CAFFE_BIASES = Group(r".*\.bias", rate=2.0, decay=0.0)
+"""How the biases of networks learn that were published in Caffe: twice as fast as the weights, and undecayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class Recipe:
         evaluation_batch: Images evaluated at a time.
         crf: None where no CRF is applied.
         panels: Test images kept for the report.
+        least_images: A class that fewer test images show is left out of the mean IoU of every system; with 0, a class
+            that is in neither truth nor prediction.
     """
 
     scale: Scale
@@ -91,3 +96,4 @@ class Recipe:
     evaluation_batch: int = 50
     crf: CrfSearch | None = None
     panels: int = 6
+    least_images: int = 0

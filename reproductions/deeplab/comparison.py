@@ -11,18 +11,18 @@ from torch import nn
 
 from harness.engine.train import arithmetic
 from harness.experiment import Context, Outcome, Unit
-from harness.networks.vgg import CHANNELS, load_imagenet
+from harness.networks.vgg import CHANNELS, VGG16, load_imagenet
 from harness.segmentation.desk import NETWORK, Arrays, Desk, Labels, Log, Views, crf_values
 from harness.segmentation.frozen import AtPixels, frozen_maps, imagenet_normalisation
 from harness.segmentation.recipe import Recipe
 from harness.segmentation.sets import Sets
+from reproductions.deeplab.losses import training_loss
 from reproductions.deeplab.models import (
     DeepLab,
     MultiScale,
     NetworkT,
     Trained,
     build,
-    training_loss,
     vgg_head,
     vgg_trunk,
 )
@@ -41,6 +41,16 @@ def measure(unit: Unit, context: Context, recipe: Recipe, sets: Sets) -> Outcome
     desk = Desk.of(unit, context, recipe, sets)
     with arithmetic(desk.device):
         trained = _placed(desk, partial(network, unit.system, settings))
+        return _measured(desk, trained, trained.network, desk.images)
+
+
+def measure_fine_tuned(unit: Unit, context: Context, recipe: Recipe, sets: Sets, folder: Path) -> Outcome:
+    """Train one network end to end from ImageNet's VGG-16, and test it; arguments and errors as those of
+    :func:`measure_on_maps`."""
+    settings = _settings(recipe)
+    desk = Desk.of(unit, context, recipe, sets, imagenet_normalisation(context.device))
+    with arithmetic(desk.device):
+        trained = _placed(desk, partial(from_imagenet, unit.system, settings, folder / settings.weights))
         return _measured(desk, trained, trained.network, desk.images)
 
 
@@ -67,15 +77,24 @@ def measure_on_maps(unit: Unit, context: Context, recipe: Recipe, sets: Sets, fo
 def network(system: str, recipe: DeepLabRecipe) -> DeepLab | MultiScale:
     """Build the network of one system from torch's current random state."""
     base = system.removesuffix(" + MSC")
-    single = build(
-        _narrowed(base, recipe),
-        classes=len(recipe.classes),
-        width=recipe.width,
-        batch_norm=True,
-        dropout=recipe.dropout,
-        geometry=recipe.geometry,
-    )
+    single = _single(base, recipe)
     return single if base == system else MultiScale(single)
+
+
+def from_imagenet(system: str, recipe: DeepLabRecipe, weights: Path) -> DeepLab:
+    """Build the network of one system with ImageNet's convolutions, its head from torch's current random state.
+
+    Raises:
+        CheckpointError: The weights cannot be read, or are of another network.
+    """
+    built = _single(system, recipe)
+    assert isinstance(built.trunk, VGG16)
+    load_imagenet(weights, built.trunk)
+    if recipe.filler:
+        for layer in built.head.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=recipe.filler)
+    return built
 
 
 def on_maps(system: str, recipe: DeepLabRecipe) -> DeepLab:
@@ -96,6 +115,17 @@ def _settings(recipe: Recipe) -> DeepLabRecipe:
     if not isinstance(recipe, DeepLabRecipe):
         raise TypeError(f"a recipe of this paper expected, got {type(recipe).__name__}")
     return recipe
+
+
+def _single(system: str, recipe: DeepLabRecipe) -> DeepLab:
+    return build(
+        _narrowed(system, recipe),
+        classes=len(recipe.classes),
+        width=recipe.width,
+        batch_norm=recipe.trunk != "fine-tuned",
+        dropout=recipe.dropout,
+        geometry=recipe.geometry,
+    )
 
 
 def _narrowed(system: str, recipe: DeepLabRecipe) -> ModelSpec:

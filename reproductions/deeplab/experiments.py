@@ -10,7 +10,7 @@ from typing import Any
 from harness.derivation import derivation
 from harness.errors import UsageError
 from harness.experiment import Context, Experiment, Options, Outcome, Photographs, Reach, Unit
-from harness.segmentation.declare import CRF_SOURCE, Design, declare, photographs_in, scale_of
+from harness.segmentation.declare import CRF_SOURCE, Design, declare, gpu_scale_of, photographs_in, scale_of
 from harness.segmentation.recipe import Recipe
 from harness.segmentation.sets import Sets
 from harness.statistics.evidence import Evidence
@@ -60,8 +60,11 @@ _TRAINED = (
     "harness.weights",
     "reproductions.deeplab.specs",
     "reproductions.deeplab.comparison",
+    "reproductions.deeplab.losses",
 )
 _REACHES = (Reach("miou"), Reach("miou", "trimap"), Reach("iou"))
+_PACKAGES = ("scipy",)
+"""Distances to boundaries, for trimaps."""
 
 _derivation = partial(derivation, paper="deeplab", recipe={"image-side": CROP}, source=_DERIVED, deviations=EXACT)
 """Declares one of the paper's derivations."""
@@ -75,6 +78,7 @@ def experiments(options: Options) -> tuple[Experiment, ...]:
         _statements(),
         _scenes(options),
         _voc(options),
+        _fine_tuned(options),
         protocols(options),
         *timed,
         *released(options),
@@ -131,6 +135,7 @@ def _scenes(options: Options) -> Experiment:
         reaches=_REACHES,
         source=_TRAINED,
         deviations=deviations(recipe, recipes.scenes(scale).training.epochs),
+        packages=_PACKAGES,
     )
     return declare(design, options)
 
@@ -145,7 +150,6 @@ def _voc(options: Options) -> Experiment:
 
     scale = scale_of(options)
     recipe = recipes.photographs(scale, options.epochs.get("voc"))
-    lacking = options.data is not None and not (options.data / recipe.weights).exists()
     design = Design(
         paper="deeplab",
         key="voc",
@@ -156,7 +160,34 @@ def _voc(options: Options) -> Experiment:
         reaches=_REACHES,
         source=_TRAINED,
         deviations=deviations(recipe, recipes.photographs(scale).training.epochs),
-        needs=f"{recipe.weights} in the data folder" if lacking else "",
+        weights=recipe.weights,
+        packages=_PACKAGES,
+    )
+    return declare(design, options)
+
+
+def _fine_tuned(options: Options) -> Experiment:
+    def measure(unit: Unit, context: Context, recipe: Recipe, sets: Sets) -> Outcome:
+        from reproductions.deeplab.comparison import measure_fine_tuned
+
+        if options.data is None:
+            raise UsageError("no folder with photographs was given", "Name a folder that holds VOCdevkit: --data DIR")
+        return measure_fine_tuned(unit, context, recipe, sets, options.data)
+
+    scale = gpu_scale_of(options)
+    recipe = recipes.fine_tuned(scale, options.epochs.get("voc-gpu"))
+    design = Design(
+        paper="deeplab",
+        key="voc-gpu",
+        title="Trained end to end on PASCAL VOC 2012 from ImageNet's VGG-16",
+        systems=recipes.FINE_TUNED,
+        recipe=recipe,
+        measure=measure,
+        reaches=_REACHES,
+        source=_TRAINED,
+        deviations=deviations(recipe, recipes.fine_tuned(scale).training.epochs),
+        weights=recipe.weights,
+        packages=_PACKAGES,
     )
     return declare(design, options)
 

@@ -9,16 +9,14 @@ from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from harness.datasets.segmented import VOID
 from harness.errors import UsageError
 from harness.networks.aspp import Pyramid, aspp
 from harness.networks.residual import ResidualTrunk, resnet_stages
 from harness.networks.upsampling import Alignment, upsample
 from harness.networks.vgg import CONVOLUTIONS, VGG16, Pool, fully_connected, vgg16
 from harness.networks.width import scaled
-from reproductions.deeplab.interpolation import rescale, sample_labels
+from reproductions.deeplab.interpolation import rescale
 from reproductions.deeplab.specs import CLASSES, SCALES, STRIDE, Geometry, ModelSpec, find_spec
 
 
@@ -102,41 +100,11 @@ class Trained(nn.Module, Generic[NetworkT]):
         return network.branches(x) if isinstance(network, MultiScale) else network.scores(x)
 
 
-def training_loss(scores: Tensor | Sequence[Tensor], labels: Tensor) -> Tensor:
-    """Return the loss of what :class:`Trained` returns: of one map, or the mean over all scales and their fusion.
-
-    The mean makes steps as long as those of a single scale, whose learning rate is used.
-    """
-    if isinstance(scores, Tensor):
-        return cell_loss(scores, labels)
-    return multi_scale_loss(scores, labels) / (len(scores) + 1)
-
-
 def fuse(branches: Sequence[Tensor]) -> Tensor:
     """Return the maximum over scales of class scores, at the cells of the first."""
     first, *others = branches
     size = (first.shape[-2], first.shape[-1])
     return reduce(torch.maximum, (upsample(scores, size, 1, Alignment.CORNERS) for scores in others), first)
-
-
-def cell_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean cross-entropy over a map's cells that are not void, a scalar; 0 where all are.
-
-    The paper sums over cells (Section 4); its released code divides by their number, and its learning rates are for
-    that.
-
-    Args:
-        scores: [N, K, h, w].
-        labels: int64 [N, H, W] of the image; each cell takes that of the nearest pixel.
-    """
-    targets = sample_labels(labels, (scores.shape[-2], scores.shape[-1]))
-    total = F.cross_entropy(scores, targets, ignore_index=VOID, reduction="sum")
-    return total / (targets != VOID).sum().clamp(min=1)
-
-
-def multi_scale_loss(branches: Sequence[Tensor], labels: Tensor) -> Tensor:
-    """Return the sum of :func:`cell_loss` over all scales and their fusion: four terms for three scales."""
-    return torch.stack([cell_loss(scores, labels) for scores in (*branches, fuse(branches))]).sum()
 
 
 def build(

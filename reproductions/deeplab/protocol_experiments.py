@@ -186,6 +186,7 @@ _SOURCE = (
     "harness.weights",
     "reproductions.deeplab.comparison",
     "reproductions.deeplab.interpolation",
+    "reproductions.deeplab.losses",
     "reproductions.deeplab.models",
     "reproductions.deeplab.protocol_experiments",
     "reproductions.deeplab.protocol_runs",

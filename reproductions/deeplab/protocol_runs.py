@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from harness.claims.document import slug
 from harness.engine.evaluate import feature_maps
+from harness.engine.examples import Maps
 from harness.engine.images import layout
-from harness.engine.train import Maps, arithmetic
+from harness.engine.train import arithmetic
 from harness.evaluation.released import labels
 from harness.evaluation.segment import Keep
 from harness.experiment import Context, Outcome, Unit
@@ -23,7 +24,8 @@ from harness.segmentation.desk import NETWORK, Desk
 from harness.segmentation.frozen import imagenet_normalisation
 from harness.segmentation.sets import load_sets
 from reproductions.deeplab.comparison import on_maps
-from reproductions.deeplab.models import Trained, training_loss, vgg_trunk
+from reproductions.deeplab.losses import training_loss
+from reproductions.deeplab.models import Trained, vgg_trunk
 from reproductions.deeplab.protocol_experiments import BATCH, NAMES, PROTOCOLS, Plan
 from reproductions.deeplab.specs import Geometry
 

@@ -12,7 +12,8 @@ from torch import nn
 
 from harness.crf.parameters import CrfParameters
 from harness.engine.evaluate import feature_maps
-from harness.engine.train import Examples, Images, Maps, arithmetic
+from harness.engine.examples import Examples, Images, Maps
+from harness.engine.train import arithmetic
 from harness.experiment import Context, Outcome, Unit
 from harness.networks.vgg import load_imagenet
 from harness.segmentation.desk import NETWORK, Arrays, Desk, Log, Views, crf_values
@@ -24,7 +25,7 @@ from reproductions.dilation.context import ContextModule
 from reproductions.dilation.frontend import DenseVGG, front_end
 from reproductions.dilation.models import Segmenter, build, build_context
 from reproductions.dilation.recipes import CONTEXT_SYSTEM, ContextRecipe, FrontEndRecipe, RnnTraining
-from reproductions.dilation.rnn import RnnOnMaps, scored_images
+from reproductions.dilation.rnn import Alone, RnnOnMaps, labels_alone, scored_images
 from reproductions.dilation.specs import BASIC, LARGE, PUBLISHED, FrontEnd, Margin
 
 Values = dict[str, int | float | str]
@@ -51,7 +52,7 @@ def measure(unit: Unit, context: Context, recipe: FrontEndRecipe, sets: Sets, we
                 raise ValueError("photographs need the weights of VGG-16")
             seen, loaded = imagenet_maps(kind, weights, sets, recipe.evaluation_batch, context.device)
             values["weights-sha256"] = loaded.sha256
-            model = desk.place(partial(_head, kind, recipe, _frame(sets)))
+            model = desk.place(partial(_head, kind, recipe, frame_of(sets)))
         else:
             seen = desk.images
             model = desk.place(partial(_network, kind, recipe))
@@ -79,29 +80,31 @@ def imagenet_maps(kind: FrontEnd, weights: Path, sets: Sets, batch: int, device:
 
 def _with_context(desk: Desk, recipe: ContextRecipe, model: nn.Module, seen: Views, log: Log) -> Outcome:
     """Test a trained front end, then train and test every module on its score maps, made once."""
-    found = [Outcome({}, desk.pictured(), log), _refined(desk, model, seen, rnn=recipe.rnn)]
+    found = [Outcome({}, desk.pictured(), log), with_refinements(desk, model, seen, rnn=recipe.rnn)]
     scorer = model.front if isinstance(model, Segmenter) else model.get_submodule("head")
     parts = (seen.train, seen.tuning, seen.test)
     scores = Views(*(_maps(scorer, part, recipe.evaluation_batch, torch.float32) for part in parts))
     for name, module in _modules(recipe).items():
-        top = desk.place(partial(_on_maps, module, _frame(desk.sets), recipe.size.stride))
+        top = desk.place(partial(_on_maps, module, frame_of(desk.sets), recipe.size.stride))
         found.append(Outcome(log=desk.train(name, top, recipe.context, scores.train)))
         if f"{name}-crf" in recipe.variants:
-            found.append(_refined(desk, top, scores, name, rnn=recipe.rnn))
+            found.append(with_refinements(desk, top, scores, name, rnn=recipe.rnn))
         else:
             found.append(Outcome({}, desk.tested(desk.predict(top, scores.test), name)))
-    return _joined(found)
+    return joined(found)
 
 
 def _without_context(desk: Desk, model: nn.Module, seen: Views, log: Log) -> Outcome:
     if f"{desk.unit.system} + CRF" in desk.recipe.variants.values():
-        tested = _refined(desk, model, seen)
+        tested = with_refinements(desk, model, seen)
     else:
         tested = Outcome({}, desk.tested(desk.predict(model, seen.test)))
-    return _joined([Outcome({}, desk.pictured(), log), tested])
+    return joined([Outcome({}, desk.pictured(), log), tested])
 
 
-def _refined(desk: Desk, model: nn.Module, seen: Views, name: str = "", rnn: RnnTraining | None = None) -> Outcome:
+def with_refinements(
+    desk: Desk, model: nn.Module, seen: Views, name: str = "", rnn: RnnTraining | None = None
+) -> Outcome:
     """Test a network alone, with a CRF behind it and, trained as ``rnn`` says, with a CRF-RNN that starts as that CRF.
 
     Args:
@@ -112,22 +115,23 @@ def _refined(desk: Desk, model: nn.Module, seen: Views, name: str = "", rnn: Rnn
     refined, chosen = desk.refine(model, seen)
     arrays = desk.tested(labels, name) | desk.tested(refined, with_crf)
     found = Outcome(crf_values(chosen, with_crf), arrays)
-    return found if rnn is None else _joined([found, _unrolled(desk, model, seen, chosen, rnn, with_rnn)])
+    return found if rnn is None else joined([found, _unrolled(desk, model, seen, chosen, rnn, with_rnn)])
 
 
 def _unrolled(
     desk: Desk, model: nn.Module, seen: Views, start: CrfParameters, training: RnnTraining, name: str
 ) -> Outcome:
     """Train a CRF-RNN on the scores of a network and test it."""
-    batch = desk.recipe.evaluation_batch
+    batch, sets = desk.recipe.evaluation_batch, desk.sets
     top = desk.place(partial(RnnOnMaps, len(desk.recipe.classes), start))
-    lessons = scored_images(model, seen.train, desk.sets.train, batch, training.images)
-    log = desk.train(name, top, training.training, lessons)
-    labels = desk.predict(top, scored_images(model, seen.test, desk.sets.test, batch))
+    lessons = scored_images(model, seen.train, sets.train, batch, training.images)
+    log = desk.train(name, top, training.training, Alone(lessons, sets.train.extents) if training.alone else lessons)
+    tests = scored_images(model, seen.test, sets.test, batch)
+    labels = labels_alone(top, Alone(tests, sets.test.extents)) if training.alone else desk.predict(top, tests)
     return Outcome({}, desk.tested(labels, name), log)
 
 
-def _joined(outcomes: Iterable[Outcome]) -> Outcome:
+def joined(outcomes: Iterable[Outcome]) -> Outcome:
     """Return parts of a unit as one; no two have a value or an array of the same name."""
     values: Values = {}
     arrays: Arrays = {}
@@ -175,6 +179,7 @@ def _maps(module: nn.Module, examples: Examples, batch: int, dtype: torch.dtype)
     return Maps(feature_maps(module, examples.chunks(batch), dtype), examples.targets)
 
 
-def _frame(sets: Sets) -> tuple[int, int]:
+def frame_of(sets: Sets) -> tuple[int, int]:
+    """Return the rows and columns of the images, what pads them included."""
     rows, columns = sets.train.labels.shape[1:]
     return rows, columns

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from harness.ledger.record import Deviation
-from harness.segmentation.recipe import PhotoData, SceneData
-from reproductions.dilation.recipes import ContextRecipe, FrontEndRecipe
+from harness.segmentation.recipe import PhotoData, Recipe, SceneData
+from reproductions.dilation.recipes import ContextRecipe, FrontEndRecipe, RnnTraining
 from reproductions.dilation.specs import BASIC
 
-_DATE = "2026-11-21"
+DATE = "2026-11-21"
+_RNN_OF_THE_PAPER = "the implementation of Zheng et al., trained in each condition; the settings are not stated"
 
 DEEPLAB = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="which DeepLab",
     paper="'DeepLab', without saying which of its arrangements; with its CRF it has 66.4 on the leaderboard",
     where="Section 4, Table 2",
@@ -19,7 +20,7 @@ DEEPLAB = Deviation(
     effect="changes the parameters, field and cost of that row alone",
 )
 MARGINS = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="quantities of padded networks",
     paper="a mirrored margin of the image and a margin of 33 cells around the context module's input",
     where="Sections 4 and 5",
@@ -32,7 +33,7 @@ EXACT = (DEEPLAB, MARGINS)
 """What the derivations had to choose, too."""
 
 MEMORY = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="memory of an operator",
     paper="the paper does not speak of memory; a page that explains it says that a dilated convolution takes what a "
     "standard one of the same kernel takes",
@@ -45,7 +46,7 @@ MEMORY = Deviation(
 
 
 HISTORY = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="how the comparison of context modules came about",
     paper="one front end, which sees 380 of 512 pixels",
     where="Section 4",
@@ -60,14 +61,19 @@ HISTORY = Deviation(
 
 def context_deviations(recipe: ContextRecipe, full_epochs: int) -> tuple[Deviation, ...]:
     """Return what a comparison of context modules does otherwise; ``full_epochs`` is without a time budget."""
-    found = (*_common(recipe, full_epochs), *_modules(recipe), _crf(recipe, "each front end and module"), _rnn(recipe))
+    found = (
+        *_common(recipe, full_epochs),
+        *_modules(recipe),
+        dense_crf(recipe, "each front end and module"),
+        _rnn(recipe),
+    )
     return (*found, HISTORY) if isinstance(recipe.data, SceneData) else found
 
 
 def front_end_deviations(recipe: FrontEndRecipe, full_epochs: int) -> tuple[Deviation, ...]:
     """Return what a comparison of front ends does otherwise; ``full_epochs`` is without a time budget."""
     others = Deviation(
-        date=_DATE,
+        date=DATE,
         topic="networks of others",
         paper="the public models of their authors, trained by recipes of their own",
         where="Section 4, Table 2",
@@ -76,7 +82,7 @@ def front_end_deviations(recipe: FrontEndRecipe, full_epochs: int) -> tuple[Devi
         effect="Table 2 compares training too; this comparison does not",
     )
     heads = Deviation(
-        date=_DATE,
+        date=DATE,
         topic="heads of the front ends",
         paper="fc6 of 7x7 with dilation 4; FCN-8s 7x7, DeepLab 4x4 with dilation 4",
         where="Section 4",
@@ -84,7 +90,7 @@ def front_end_deviations(recipe: FrontEndRecipe, full_epochs: int) -> tuple[Devi
         why="the published kernels reach beyond maps this small",
         effect="unmeasured; DeepLab then differs from the front end with pooling in its 3x3 pools alone",
     )
-    found = (*_common(recipe, full_epochs), DEEPLAB, others, heads, _crf(recipe, "DeepLab alone"))
+    found = (*_common(recipe, full_epochs), DEEPLAB, others, heads, dense_crf(recipe, "DeepLab alone"))
     return (*found, _left_out()) if isinstance(recipe.data, PhotoData) else found
 
 
@@ -94,7 +100,7 @@ def _common(recipe: FrontEndRecipe, full_epochs: int) -> tuple[Deviation, ...]:
     if recipe.training.epochs == full_epochs:
         return found
     cut = Deviation(
-        date=_DATE,
+        date=DATE,
         topic="time budget",
         paper="60,000 iterations, 190,000 with Microsoft COCO",
         where="Sections 4 and 5",
@@ -118,7 +124,7 @@ def _data(recipe: FrontEndRecipe, side: int) -> Deviation:
         )
         why = "minutes instead of days; real photographs"
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="data",
         paper="VOC 2012 with the annotations of Hariharan et al. (and Microsoft COCO in Table 3), 21 classes; "
         "images of about 500x375 pixels, maps of 64x64 cells",
@@ -139,7 +145,7 @@ def _size(recipe: FrontEndRecipe, side: int) -> Deviation:
     )
     pool = "" if size.stride == 8 else "; the first pool is left out"
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="size of the networks",
         paper="VGG-16, 4,096 channels in fc6 and fc7, output stride 8",
         where="Section 4",
@@ -153,7 +159,7 @@ def _size(recipe: FrontEndRecipe, side: int) -> Deviation:
 
 def _margin() -> Deviation:
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="margin of the image",
         paper="186 mirrored pixels, no padding of intermediate maps",
         where="Section 4",
@@ -173,7 +179,7 @@ def _training(recipe: FrontEndRecipe) -> tuple[Deviation, ...]:
     )
     return (
         Deviation(
-            date=_DATE,
+            date=DATE,
             topic="initialisation, normalisation, dropout",
             paper="the weights of the classification network, no batch normalisation; half of the activations of fc6 "
             "and fc7 dropped in the authors' code",
@@ -184,7 +190,7 @@ def _training(recipe: FrontEndRecipe) -> tuple[Deviation, ...]:
             effect="unmeasured",
         ),
         Deviation(
-            date=_DATE,
+            date=DATE,
             topic="training schedule",
             paper="SGD, mini-batch 14, momentum 0.9, learning rate 0.001, 60,000 iterations; no weight decay stated",
             where="Section 4",
@@ -196,13 +202,13 @@ def _training(recipe: FrontEndRecipe) -> tuple[Deviation, ...]:
             effect="unmeasured; no network converges (see the training loss in the records' logs)",
         ),
         Deviation(
-            date=_DATE,
+            date=DATE,
             topic="augmentation",
             paper="none is stated for VOC 2012",
             where="Section 4",
             ours="none, for the maps are made once"
             if isinstance(recipe.data, PhotoData)
-            else f"translation by up to {training.shift} pixels and mirroring",
+            else f"translation by up to {training.augmentation.shift} pixels and mirroring",
             why="few images",
         ),
     )
@@ -210,7 +216,7 @@ def _training(recipe: FrontEndRecipe) -> tuple[Deviation, ...]:
 
 def _upsampling(recipe: FrontEndRecipe) -> Deviation:
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="upsampling",
         paper="how maps are brought to the resolution of the image is not stated",
         where="Section 4",
@@ -226,7 +232,7 @@ def _modules(recipe: ContextRecipe) -> tuple[Deviation, ...]:
     training = recipe.context
     return (
         Deviation(
-            date=_DATE,
+            date=DATE,
             topic="layers of the context modules",
             paper="eight layers with dilations 1, 1, 2, 4, 8, 16, 1 and 1 for maps of 64x64 cells",
             where="Section 3, Table 1",
@@ -236,7 +242,7 @@ def _modules(recipe: ContextRecipe) -> tuple[Deviation, ...]:
             effect="the receptive field spans the map as it does in the paper; Large gains less width",
         ),
         Deviation(
-            date=_DATE,
+            date=DATE,
             topic="training of the context modules",
             paper="learning rate 0.001 on the front end's maps; mini-batch, momentum and iterations are not stated",
             where="Section 5",
@@ -245,16 +251,9 @@ def _modules(recipe: ContextRecipe) -> tuple[Deviation, ...]:
             why="few steps",
             effect="unmeasured",
         ),
+        noise_of_equation_5(recipe.noise),
         Deviation(
-            date=_DATE,
-            topic="noise of equation 5",
-            paper="a deviation far below C / c_i+1, not stated",
-            where="Section 3",
-            ours=f"{recipe.noise:g} in Large, as in the authors' code; none in Basic, as equation 4 has it",
-            why="the authors' code is the only source",
-        ),
-        Deviation(
-            date=_DATE,
+            date=DATE,
             topic="random initialisation",
             paper="'random initialization schemes', not said which",
             where="Section 3",
@@ -264,12 +263,24 @@ def _modules(recipe: ContextRecipe) -> tuple[Deviation, ...]:
     )
 
 
-def _crf(recipe: FrontEndRecipe, what: str) -> Deviation:
+def noise_of_equation_5(deviation: float) -> Deviation:
+    return Deviation(
+        date=DATE,
+        topic="noise of equation 5",
+        paper="a deviation far below C / c_i+1, not stated",
+        where="Section 3",
+        ours=f"{deviation:g} in Large, as in the authors' code; none in Basic, as equation 4 has it",
+        why="the authors' code is the only source",
+    )
+
+
+def dense_crf(recipe: Recipe, what: str) -> Deviation:
+    """Return how the CRF's parameters are chosen; ``what`` it stands behind."""
     assert recipe.crf is not None
     (grid,) = recipe.crf.stages
     values = "; ".join(f"{name.replace('_', ' ')} {', '.join(f'{v:g}' for v in found)}" for name, found in grid.items())
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="dense CRF",
         paper="parameters by grid search on the validation set, on which Table 3 is measured; neither grid nor result "
         "is printed",
@@ -281,27 +292,31 @@ def _crf(recipe: FrontEndRecipe, what: str) -> Deviation:
 
 
 def _rnn(recipe: ContextRecipe) -> Deviation:
-    paper = "the implementation of Zheng et al., trained in each condition; the settings are not stated"
-    if recipe.rnn is None:
-        return Deviation(
-            date=_DATE,
-            topic="CRF-RNN",
-            paper=paper,
-            where="Section 5, Table 3",
-            ours="left out; it is compared on the procedural scenes",
-            why="the photographs are padded to one frame, and what pads them would send messages, too",
-            effect="three rows of Table 3 stand without a measurement on photographs",
-        )
-    training = recipe.rnn.training
-    steps = training.epochs * (recipe.rnn.images // training.batch)
+    if recipe.rnn is not None:
+        return crf_rnn(recipe.rnn)
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="CRF-RNN",
-        paper=paper,
+        paper=_RNN_OF_THE_PAPER,
+        where="Section 5, Table 3",
+        ours="left out; it is compared on the procedural scenes and behind networks of which all layers are trained",
+        why="the photographs are padded to one frame, and what pads them would send messages, too",
+        effect="three rows of Table 3 stand without a measurement by this comparison",
+    )
+
+
+def crf_rnn(rnn: RnnTraining) -> Deviation:
+    training = rnn.training
+    steps = training.epochs * (rnn.images // training.batch)
+    alone = ", each by itself within the frame that it fills" if rnn.alone else ""
+    return Deviation(
+        date=DATE,
+        topic="CRF-RNN",
+        paper=_RNN_OF_THE_PAPER,
         where="Section 5, Table 3",
         ours="the same layer behind the front end and each module, whose scores do not learn with it; the kernels' "
         "weights and the compatibility of the classes start from what the CRF's grid chose and are learnt, the "
-        f"kernels' deviations are not; {steps} steps of {training.batch} images, {recipe.rnn.images} in all, learning "
+        f"kernels' deviations are not; {steps} steps of {training.batch} images, {rnn.images} in all{alone}, learning "
         f"rate falling from {training.learning_rate:g} along half a cosine, momentum {training.momentum:g}; five "
         "iterations in training and ten in testing",
         why="minutes instead of days; the original runs on a branch of Caffe alone",
@@ -311,7 +326,7 @@ def _rnn(recipe: ContextRecipe) -> Deviation:
 
 def _left_out() -> Deviation:
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="FCN-8s on photographs",
         paper="one of the compared networks",
         where="Section 4, Table 2",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,17 +11,19 @@ import msgspec
 
 from harness.derivation import derivation
 from harness.experiment import Context, Cost, Experiment, Options, Outcome, Photographs, Reach, Unit
-from harness.segmentation.declare import CRF_SOURCE, Design, declare, photographs_in, scale_of
+from harness.segmentation.declare import CRF_SOURCE, Design, declare, gpu_scale_of, photographs_in, scale_of
 from harness.segmentation.recipe import PhotoData, Recipe, Scale
 from harness.segmentation.sets import Sets
 from harness.statistics.evidence import Evidence
-from reproductions.dilation import recipes
+from reproductions.dilation import gpu_recipes, recipes
 from reproductions.dilation.deviations import EXACT, MEMORY, context_deviations, front_end_deviations
+from reproductions.dilation.gpu_deviations import staged_deviations
+from reproductions.dilation.gpu_recipes import StagedRecipe
 from reproductions.dilation.recipes import ContextRecipe, FrontEndRecipe
 from reproductions.dilation.released_experiments import released
 from reproductions.dilation.specs import CLASSES, CONVOLUTIONS, IMAGE_SIDE, MemoryRecipe
 
-WEIGHTS = Path("weights") / "vgg16_features_fp16.pth"
+WEIGHTS = "weights/vgg16_features_fp16.pth"
 """In the data folder: torchvision's VGG-16, its thirteen convolutions."""
 
 ARCHITECTURES = (
@@ -86,6 +88,12 @@ _TRAINED = (
     "reproductions.dilation.comparison",
     "reproductions.dilation.rnn",
 )
+_STAGED = (
+    *_TRAINED,
+    "reproductions.dilation.gpu_recipes",
+    "reproductions.dilation.mirror",
+    "reproductions.dilation.stages",
+)
 _MEASURED = (
     "harness.engine.memory",
     "harness.memory",
@@ -126,12 +134,28 @@ _PLANS = (
 )
 
 
+@dataclass(frozen=True)
+class _StagedPlan:
+    """A comparison on photographs whose networks are trained with all their layers; ``recipe`` as in :class:`_Plan`."""
+
+    key: str
+    title: str
+    recipe: Callable[[Scale, int | None], StagedRecipe]
+
+
+_STAGED_PLANS = (
+    _StagedPlan("camvid-gpu", "Front end and Dilation8 on CamVid, all layers trained", gpu_recipes.camvid),
+    _StagedPlan("voc-gpu", "Context modules on VOC 2012, all layers trained", gpu_recipes.voc),
+)
+
+
 def experiments(options: Options) -> tuple[Experiment, ...]:
     """Declare all experiments, those that lack something included."""
     return (
         _architecture(),
         _statements(),
         *(_trained(options, plan) for plan in _PLANS),
+        *(_staged(options, plan) for plan in _STAGED_PLANS),
         _memory(options),
         *released(options),
     )
@@ -182,7 +206,6 @@ def _trained(options: Options, plan: _Plan) -> Experiment:
         differences = context_deviations(recipe, full.training.epochs)
     else:
         differences = front_end_deviations(recipe, full.training.epochs)
-    lacking = isinstance(recipe.data, PhotoData) and options.data and not (options.data / WEIGHTS).is_file()
     design = Design(
         paper="dilation",
         key=plan.key,
@@ -192,9 +215,34 @@ def _trained(options: Options, plan: _Plan) -> Experiment:
         measure=measure,
         source=_TRAINED,
         deviations=differences,
-        needs=f"VGG-16's convolutions from ImageNet, {WEIGHTS} in the data folder" if lacking else "",
+        weights=WEIGHTS if isinstance(recipe.data, PhotoData) else "",
     )
     return declare(design, options)
+
+
+def _staged(options: Options, plan: _StagedPlan) -> Experiment:
+    """Declare a comparison for one process: its CRF-RNNs learn from one image at a time, which cannot be shared."""
+    scale = gpu_scale_of(options)
+    recipe, full = plan.recipe(scale, options.epochs.get(plan.key)), plan.recipe(scale, None)
+
+    def measure(unit: Unit, context: Context, recipe: Recipe, sets: Sets) -> Outcome:
+        from reproductions.dilation.stages import measure
+
+        assert isinstance(recipe, StagedRecipe)
+        return measure(unit, context, recipe, sets, options.data and options.data / WEIGHTS)
+
+    design = Design(
+        paper="dilation",
+        key=plan.key,
+        title=plan.title,
+        systems=(recipes.CONTEXT_SYSTEM,),
+        recipe=recipe,
+        measure=measure,
+        source=_STAGED,
+        deviations=staged_deviations(recipe, full.training.epochs),
+        weights=WEIGHTS if recipe.pretrained else "",
+    )
+    return replace(declare(design, options), shared=False)
 
 
 def _memory(options: Options) -> Experiment:

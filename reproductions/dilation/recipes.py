@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.datasets.scenes import SceneSpec
-from harness.engine.recipe import Training
+from harness.engine.recipe import UNVARIED, Augmentation, Training
 from harness.segmentation.recipe import CrfSearch, PhotoData, Recipe, Scale, SceneData, Source
 from harness.segmentation.sets import SCENE_CLASSES, VOC_CLASSES
 from reproductions.dilation.specs import FrontEnd, Margin, Size
@@ -67,10 +67,12 @@ class RnnTraining:
     Attributes:
         images: The first so many training images, which are not varied.
         training: On these.
+        alone: Whether each image is refined by itself, without what pads it; a step's parts are then one image each.
     """
 
     images: int
     training: Training
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,7 @@ _VOC: dict[Scale, tuple[_Extent, int, Size]] = {
     "toy": (_Extent(32, 2, 2, 1, panels=2, batch=4), 8, Size(hidden=8, kernel=3, batch_norm=True, dropout=0)),
     "cpu": (_Extent(96, 12, 12, 6, batch=8), 400, Size(hidden=64, kernel=3, batch_norm=True, dropout=0)),
 }
-_SEARCH = CrfSearch(({"w1": (3.0, 10.0), "sigma_alpha": (10.0, 30.0), "sigma_beta": (5.0, 15.0)},))
+SEARCH = CrfSearch(({"w1": (3.0, 10.0), "sigma_alpha": (10.0, 30.0), "sigma_beta": (5.0, 15.0)},))
 """The paper says that a grid was searched and not which."""
 
 
@@ -177,19 +179,19 @@ def _photo_data(extent: _Extent, limit: int) -> PhotoData:
 def _context(
     scale: Scale, extent: _Extent, data: Source, classes: tuple[str, ...], size: Size, epochs: int | None
 ) -> ContextRecipe:
-    rnn = Training(1, 8, RNN_RATE, weight_decay=0, shift=0, flip=False)
+    rnn = Training(1, 8, RNN_RATE, weight_decay=0, augmentation=UNVARIED)
     return ContextRecipe(
         scale=scale,
         width=size.width,
         data=data,
         classes=classes,
         training=_training(extent, data, epochs or extent.epochs),
-        crf=_SEARCH,
+        crf=SEARCH,
         panels=extent.panels,
         size=size,
         cells=extent.side // size.stride,
         context=Training(
-            extent.context_epochs, extent.batch, CONTEXT_RATE, momentum=0.9, weight_decay=5e-4, shift=0, flip=False
+            extent.context_epochs, extent.batch, CONTEXT_RATE, momentum=0.9, weight_decay=5e-4, augmentation=UNVARIED
         ),
         rnn=RnnTraining(extent.rnn_images, rnn) if extent.rnn_images else None,
         variants=CONTEXT_VARIANTS | (RNN_VARIANTS if extent.rnn_images else {}),
@@ -206,7 +208,7 @@ def _front_ends(
         classes=classes,
         training=_training(extent, data, epochs or extent.epochs),
         variants=dict(FRONT_END_VARIANTS),
-        crf=_SEARCH,
+        crf=SEARCH,
         panels=extent.panels,
         size=size,
     )
@@ -215,5 +217,5 @@ def _front_ends(
 def _training(extent: _Extent, data: Source, epochs: int) -> Training:
     """The paper's momentum (Section 4) and the released code's weight decay."""
     rate = LEARNING_RATE if isinstance(data, SceneData) else HEAD_RATE
-    shift = extent.side // 12
-    return Training(epochs, extent.batch, rate, warmup=0.1, momentum=0.9, weight_decay=5e-4, shift=shift)
+    varied = Augmentation(shift=extent.side // 12)
+    return Training(epochs, extent.batch, rate, warmup=0.1, momentum=0.9, weight_decay=5e-4, augmentation=varied)

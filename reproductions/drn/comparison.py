@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from harness.architecture.gridding import map_gridding
 from harness.engine.evaluate import Recognition, label_maps, recognise
+from harness.engine.examples import Images
 from harness.engine.images import Normalisation, layout
-from harness.engine.localise import BoxedImages, choose_threshold, cross_fit
+from harness.engine.localise import BoxedImages, choose_threshold, cross_fit, sweep
+from harness.engine.losses import cross_entropy
 from harness.engine.recipe import Training
-from harness.engine.train import Images, LogRow, arithmetic, seeded, train
+from harness.engine.train import LogRow, arithmetic, seeded, train
 from harness.experiment import Context, Outcome, Unit
 from harness.metrics.segmentation import confusion_counts
 from reproductions.drn.models import Classifier, Segmenter, build
@@ -58,9 +59,10 @@ class _Work:
 
     def train(self, phase: str, model: nn.Module, targets: NDArray[Any], training: Training) -> Log:
         examples = Images(self.on_device(self.pictures.train.pixels), self.on_device(targets), self.normalise)
-        stepped = partial(self.context.progress, f"{self.unit.system}, seed {self.unit.seed}: {phase}")
-        path = self.context.scratch / f"{phase}.pt"
-        log = train(model, examples, F.cross_entropy, training, self.unit.seed, path, stepped)
+        unit, context = self.unit, self.context
+        stepped = partial(context.progress, f"{unit.system}, seed {unit.seed}: {phase}")
+        path = context.scratch / f"{phase}.pt"
+        log = train(model, examples, cross_entropy, training, unit.seed, path, stepped, context.shard)
         return tuple({"phase": phase, **row} for row in log)
 
 
@@ -105,18 +107,24 @@ def _segmenter(work: _Work, classifier: Classifier) -> Segmenter:
 
 def _localise(work: _Work, classifier: Classifier, found: Recognition) -> tuple[Arrays, tuple[float, ...]]:
     """Localise with thresholds from other images; image i has threshold i modulo their number."""
-    pictures, rule = work.pictures, work.recipe.localisation
+    pictures, rule, among = work.pictures, work.recipe.localisation, work.recipe.thresholds
     if pictures.boxed is None:
         return {}, ()
     images = _boxed(found, pictures.boxed)
     if pictures.tuning is None:
-        fitted = cross_fit(images, rule, work.recipe.thresholds)
+        fitted = cross_fit(images, rule, among)
         boxes, iou, thresholds = fitted.boxes, fitted.iou, fitted.thresholds
     else:
         tuning = _boxed(work.recognise(classifier, pictures.tuning), pictures.tuning)
-        thresholds = (choose_threshold(tuning, rule, work.recipe.thresholds),)
+        thresholds = (choose_threshold(tuning, rule, among),)
         boxes, iou = images.localise(replace(rule, threshold=thresholds[0]))
-    return {"loc_ranks": found.ranks, "loc_iou": iou.astype(np.float32), "loc_boxes": _whole(boxes)}, thresholds
+    arrays: Arrays = {
+        "loc_ranks": found.ranks,
+        "loc_iou": iou.astype(np.float32),
+        "loc_sweep": sweep(images, rule, among).astype(np.float32),
+        "loc_boxes": _whole(boxes),
+    }
+    return arrays, thresholds
 
 
 def _panels(work: _Work, found: Recognition, boxes: NDArray[np.int16] | None) -> Arrays:

@@ -1,10 +1,11 @@
-"""What is measured of the paper: derivations, the sequence of Figure 3 trained from scratch, and speed. No torch."""
+"""What is measured of the paper: derivations, networks trained from scratch, and speed. No torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -26,7 +27,7 @@ from harness.experiment import (
 )
 from harness.ledger.record import Data, Deviation, Record
 from harness.statistics.evidence import Evidence
-from reproductions.drn import recipes
+from reproductions.drn import gpu_recipes, recipes
 from reproductions.drn.deviations import EXACT, deviations
 from reproductions.drn.pictures import Pictures, photo_pictures, scene_pictures
 from reproductions.drn.recipes import PhotoRecipe, Recipe, Scale, Source
@@ -79,12 +80,18 @@ _TRAINED = (
     "harness.datasets.imagenette",
     "harness.datasets.images",
     "harness.datasets.scenes",
+    "harness.datasets.segmented",
     "harness.datasets.sprites",
     "harness.engine.evaluate",
+    "harness.engine.examples",
     "harness.engine.images",
     "harness.engine.localise",
+    "harness.engine.losses",
+    "harness.engine.optimiser",
+    "harness.engine.processes",
     "harness.engine.recipe",
     "harness.engine.train",
+    "harness.engine.variation",
     "harness.metrics.classification",
     "harness.metrics.localisation",
     "harness.metrics.segmentation",
@@ -104,7 +111,7 @@ _derivation = partial(
 def experiments(options: Options) -> tuple[Experiment, ...]:
     """Declare all experiments, those that lack something included; a data folder is not looked at here."""
     scales: tuple[Scale, ...] = ("toy",) if options.toy else ("cpu", "gpu")
-    trained = (declare(options, scale) for declare in (_scenes, _photographs) for scale in scales)
+    trained = (*(_scenes(options, scale) for scale in scales), _photographs(options), _photographs_on_gpu(options))
     timed = (
         _timing(key, title, batch, cuda=cuda)
         for key, title, batch in (("latency", "Time for one image", 1), ("throughput", "Time for a batch", 0))
@@ -167,13 +174,48 @@ def _scenes(options: Options, scale: Scale) -> Experiment:
         pictures=pictures,
         describe=describe,
         command=f"remeasure run drn --only {key}",
-        needs=_needs(options, scale),
     )
 
 
-def _photographs(options: Options, scale: Scale) -> Experiment:
-    key = _scaled("imagenette", scale)
-    recipe, full = recipes.photographs(scale, options.epochs.get(key)), recipes.photographs(scale)
+def _photographs(options: Options) -> Experiment:
+    """Declare the sequence of Figure 3 on small photographs."""
+    key = "imagenette"
+    scale: Literal["toy", "cpu"] = "toy" if options.toy else "cpu"
+    return _on_photographs(
+        options,
+        key=key,
+        title=f"Trained from scratch on ten classes of ImageNet{_AT_SCALE[scale]}",
+        recipe=recipes.photographs(scale, options.epochs.get(key)),
+        full=recipes.photographs(scale),
+    )
+
+
+def _photographs_on_gpu(options: Options) -> Experiment:
+    """Declare the networks of Tables 1 and 2 under the paper's recipe."""
+    key = "imagenette-gpu"
+    scale: Literal["toy", "gpu"] = "toy" if options.toy else "gpu"
+    return _on_photographs(
+        options,
+        key=key,
+        title=f"Trained from scratch on ten classes of ImageNet, on a GPU{', toy' if options.toy else ''}",
+        recipe=gpu_recipes.photographs(scale, options.epochs.get(key)),
+        full=gpu_recipes.photographs(scale),
+        systems=gpu_recipes.SYSTEMS,
+        seeds=gpu_recipes.SEEDS,
+    )
+
+
+def _on_photographs(
+    options: Options,
+    *,
+    key: str,
+    title: str,
+    recipe: Recipe[PhotoRecipe],
+    full: Recipe[PhotoRecipe],
+    systems: tuple[str, ...] = recipes.SYSTEMS,
+    seeds: int = SEEDS,
+) -> Experiment:
+    """Declare a comparison on Imagenette; ``full`` is its recipe without a time budget."""
 
     def pictures(progress: Progress | None = None) -> Pictures:
         if options.data is None:
@@ -189,7 +231,7 @@ def _photographs(options: Options, scale: Scale) -> Experiment:
     return _comparison(
         options,
         key=key,
-        title=f"Trained from scratch on ten classes of ImageNet{_AT_SCALE[scale]}",
+        title=title,
         evidence=Evidence.SCALED_DOWN,
         reaches=(*_CLASSIFICATION, *_LOCALISATION, Reach("gridding")),
         recipe=recipe,
@@ -197,7 +239,9 @@ def _photographs(options: Options, scale: Scale) -> Experiment:
         pictures=pictures,
         describe=describe,
         command=f"remeasure run drn --only {key} --data DIR",
-        needs=_needs(options, scale) or ("" if options.data is not None else "an Imagenette folder: --data DIR"),
+        needs="" if options.data is not None else "an Imagenette folder: --data DIR",
+        systems=systems,
+        seeds=seeds,
     )
 
 
@@ -238,7 +282,7 @@ def _scaled(key: str, scale: Scale) -> str:
     return f"{key}-gpu" if scale == "gpu" else key
 
 
-def _needs(options: Options, scale: Scale) -> str:
+def _needed_device(options: Options, scale: Scale) -> str:
     if scale == "gpu" and options.device != "cuda":
         return "a GPU: --device cuda"
     return "the CPU: --device cpu" if scale == "cpu" and options.device == "cuda" else ""
@@ -257,7 +301,12 @@ def _comparison(
     describe: Callable[[Progress], Data],
     command: str,
     needs: str = "",
+    systems: tuple[str, ...] = recipes.SYSTEMS,
+    seeds: int = SEEDS,
 ) -> Experiment:
+    """Declare a trained comparison; ``needs`` is what it lacks besides a device."""
+    lacks = tuple(lack for lack in (_needed_device(options, recipe.scale), needs) if lack)
+
     def measure(unit: Unit, context: Context) -> Outcome:
         from reproductions.drn.comparison import measure
 
@@ -273,16 +322,17 @@ def _comparison(
         key=key,
         title=title,
         evidence=evidence,
-        systems=recipes.SYSTEMS,
-        seeds=tuple(range(options.seeds if options.seeds is not None else 1 if options.toy else SEEDS)),
+        systems=systems,
+        seeds=tuple(range(options.seeds if options.seeds is not None else 1 if options.toy else seeds)),
         reaches=reaches,
         recipe=msgspec.to_builtins(recipe),
         source=_TRAINED,
         deviations=differences,
         measure=measure,
-        command=command,
+        command=f"{command} --device cuda" if recipe.scale == "gpu" else command,
         data=describe,
         cost=cost,
         trade=Trade(epochs, min(FEWEST_EPOCHS, epochs), FEWEST_SEEDS),
-        needs=needs,
+        shared=True,
+        needs="; ".join(lacks),
     )

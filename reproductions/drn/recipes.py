@@ -8,7 +8,7 @@ from typing import Generic, Literal, TypeVar
 from harness.datasets.imagenette import CLASSES
 from harness.datasets.scenes import CLASS_NAMES, SceneSpec
 from harness.engine.localise import THRESHOLDS
-from harness.engine.recipe import Training
+from harness.engine.recipe import Augmentation, Training
 from harness.metrics.localisation import LocalisationProtocol
 from reproductions.drn.specs import Schedule, Upsampling
 
@@ -61,7 +61,7 @@ class PhotoRecipe:
     """Photographs of Imagenette, whole frames stretched to squares.
 
     Attributes:
-        size: Side in pixels for training and testing.
+        size: Side in pixels for testing and, unless the augmentation cuts pieces out, for training.
         wide_size: Side for gridding, whose measure needs maps of at least 16 cells a side.
         limit: At most so many images of each set, the first of each class in turn; None takes all.
     """
@@ -128,11 +128,7 @@ _SCENES: dict[Scale, _Extent] = {
         128, 1.0, 15, 128, transfer_epochs=5, transfer_batch=64, train=20_000, test=5000, wide=1000, tuning=1000
     ),
 }
-_PHOTOGRAPHS: dict[Scale, _Extent] = {
-    "toy": _Extent(32, 0.125, 2, 16, limit=48),
-    "cpu": _Extent(48, 0.25, 4, 32),
-    "gpu": _Extent(128, 1.0, 60, 128),
-}
+_PHOTOGRAPHS: dict[Scale, _Extent] = {"toy": _Extent(32, 0.125, 2, 16, limit=48), "cpu": _Extent(48, 0.25, 4, 32)}
 
 
 def scenes(scale: Scale, epochs: int | None = None) -> Recipe[SceneRecipe]:
@@ -144,20 +140,20 @@ def scenes(scale: Scale, epochs: int | None = None) -> Recipe[SceneRecipe]:
         width=extent.width,
         data=SceneRecipe(spec, wide, extent.train, extent.test, extent.wide, extent.tuning),
         classes=("background", *CLASS_NAMES),
-        classification=_training(RATE, epochs or extent.epochs, extent.batch, extent.size),
-        segmentation=_training(SEGMENTATION_RATE, extent.transfer_epochs, extent.transfer_batch, extent.size),
+        classification=_training(scale, RATE, epochs or extent.epochs, extent.batch, extent.size),
+        segmentation=_training(scale, SEGMENTATION_RATE, extent.transfer_epochs, extent.transfer_batch, extent.size),
     )
 
 
-def photographs(scale: Scale, epochs: int | None = None) -> Recipe[PhotoRecipe]:
-    """Return the recipe for Imagenette; ``epochs`` replaces the number of passes."""
+def photographs(scale: Literal["toy", "cpu"], epochs: int | None = None) -> Recipe[PhotoRecipe]:
+    """Return the recipe for Imagenette without a GPU; ``epochs`` replaces the number of passes."""
     extent = _PHOTOGRAPHS[scale]
     return Recipe(
         scale=scale,
         width=extent.width,
         data=PhotoRecipe(extent.size, WIDE, extent.limit),
         classes=tuple(CLASSES.values()),
-        classification=_training(RATE, epochs or extent.epochs, extent.batch, extent.size),
+        classification=_training(scale, RATE, epochs or extent.epochs, extent.batch, extent.size),
     )
 
 
@@ -176,6 +172,16 @@ def _wide_spec(size: int) -> SceneSpec:
     return SceneSpec(size=WIDE, smallest=50 * size // WIDE, largest=100 * size // WIDE, distractors=8, clutter=16)
 
 
-def _training(rate: float, epochs: int, batch: int, size: int) -> Training:
+def _training(scale: Scale, rate: float, epochs: int, batch: int, size: int) -> Training:
     """The paper's momentum and weight decay; half a cosine after the warm-up."""
-    return Training(epochs, batch, rate, warmup=WARMUP, momentum=0.9, weight_decay=1e-4, shift=size // 12)
+    return Training(
+        epochs,
+        batch,
+        rate,
+        warmup=WARMUP,
+        momentum=0.9,
+        weight_decay=1e-4,
+        augmentation=Augmentation(shift=size // 12),
+        precision="bfloat16" if scale == "gpu" else "float32",
+        repeatable=scale != "gpu",
+    )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from harness.ledger.record import Deviation
-from reproductions.hdc.recipes import FrozenRecipe, NetworkRecipe
+from reproductions.hdc.recipes import FrozenRecipe, NetworkRecipe, PhotoRecipe
 
-_DATE = "2026-11-21"
-_CITYSCAPES = "Cityscapes: 2,975 training and 500 validation images of 1024x2048 pixels, 19 classes, cut into patches"
-_RESNET = (
+DATE = "2026-11-21"
+CITYSCAPES = "Cityscapes: 2,975 training and 500 validation images of 1024x2048 pixels, 19 classes, cut into patches"
+RESNET = (
     "ResNet-101: 3, 4, 23 and 3 blocks, 64 to 512 channels; a downsampling rate of 8, maps of 68x68 and 110x110 cells "
     "in training"
 )
 
 POOL = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="pooling after the stem",
     paper="the DeepLab-V2 ResNet-101 framework, whose pool rounds sizes up; a map of 68x68 cells for 544 pixels",
     where="Section 4.1",
@@ -22,7 +22,7 @@ POOL = Deviation(
     effect="none on parameters, receptive field or coverage",
 )
 SINGLE_PATH = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="head without ASPP module",
     paper="one row of Table 1 has no ASPP module; what it has in its place is not stated",
     where="Table 1",
@@ -31,7 +31,7 @@ SINGLE_PATH = Deviation(
     effect="a quarter of the parameters of the head with four paths",
 )
 FOUR = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="downsampling by 4",
     paper="two rows of Table 1 downsample by 4; their dilations are not stated",
     where="Table 1",
@@ -40,7 +40,7 @@ FOUR = Deviation(
     effect="keeps the receptive field in pixels and doubles the period of the grid",
 )
 DECONVOLUTION = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="width of the deconvolutions",
     paper="approximately the same number of parameters as DUC; no widths",
     where="Section 4.1, Compared with Deconvolution",
@@ -49,7 +49,7 @@ DECONVOLUTION = Deviation(
     why="the one constraint that is printed",
 )
 DEPTH_152 = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="dilations of ResNet-152",
     paper="sequences for the 23 blocks of res4b of ResNet-101",
     where="Section 4.1",
@@ -57,7 +57,7 @@ DEPTH_152 = Deviation(
     why="the paper gives no sequence for 36 blocks",
 )
 RELEASE = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="the better network",
     paper="the network of Dilation-bigger with three 3x3 convolutions in place of the 7x7 one",
     where="Section 4.1",
@@ -66,7 +66,7 @@ RELEASE = Deviation(
     effect="one block has dilation 2 in place of 1: an increase of 250 cells in place of 248",
 )
 GROUPS = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="groups of Dilation-conv",
     paper="blocks in pairs, 2 then 1; nothing on the odd block, nor whether pairs run on from res4b into res5b",
     where="Section 4.1",
@@ -75,7 +75,7 @@ GROUPS = Deviation(
     effect="80 cells in place of the 78 of pairs that run on; neither is 88",
 )
 GRIDDING = Deviation(
-    date=_DATE,
+    date=DATE,
     topic="gridding",
     paper="shown in pictures of predictions",
     where="Figure 5",
@@ -94,7 +94,7 @@ def comparison(recipe: NetworkRecipe | FrozenRecipe, full_epochs: int) -> tuple[
         own = (_photographs(recipe), _frozen(recipe), _head_start(recipe))
     else:
         own = (_scenes(recipe), _network(recipe), _start(recipe))
-    common = (_pyramid(recipe), *_schedule(recipe, full_epochs), _labels(recipe), *_crf(recipe))
+    common = (_pyramid(recipe), *_schedule(recipe, full_epochs), alignment(recipe), *crf_search(recipe))
     chosen = (DECONVOLUTION,) if recipe.crf is not None else (GROUPS, GRIDDING)
     return (*own, *common, *chosen)
 
@@ -102,9 +102,9 @@ def comparison(recipe: NetworkRecipe | FrozenRecipe, full_epochs: int) -> tuple[
 def _scenes(recipe: NetworkRecipe) -> Deviation:
     rows, columns = recipe.size
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="data",
-        paper=_CITYSCAPES,
+        paper=CITYSCAPES,
         where="Section 4.1",
         ours=f"{len(recipe.classes)} classes of procedural scenes with the background, {recipe.data.train:,} for "
         f"training and {recipe.data.test:,} for testing, {rows}x{columns} pixels",
@@ -116,9 +116,9 @@ def _scenes(recipe: NetworkRecipe) -> Deviation:
 def _photographs(recipe: FrozenRecipe) -> Deviation:
     rows, columns = recipe.size
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="data",
-        paper=_CITYSCAPES,
+        paper=CITYSCAPES,
         where="Section 4.1",
         ours=f"{len(recipe.classes)} classes of CamVid; at most {recipe.data.limit} of its training and as many of its "
         f"test frames, evenly spread, stretched to {rows}x{columns} pixels",
@@ -131,9 +131,9 @@ def _network(recipe: NetworkRecipe) -> Deviation:
     cells = recipe.size[0] // recipe.stride
     channels = round(recipe.channels[0] * recipe.width)
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="depth, width and resolution of the network",
-        paper=_RESNET,
+        paper=RESNET,
         where="Section 4.1",
         ours=f"{', '.join(map(str, recipe.blocks))} blocks of {channels} channels, res4b dilated as the first of the "
         f"paper's are; a downsampling rate of {recipe.stride}, maps of {cells}x{cells} cells",
@@ -146,9 +146,9 @@ def _frozen(recipe: FrozenRecipe) -> Deviation:
     rows, columns = (side // recipe.stride for side in recipe.size)
     blocks = f"{recipe.blocks[0]} blocks of res4b, dilated as the first of the paper's are, {recipe.blocks[1]} of res5b"
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="trunk",
-        paper=_RESNET,
+        paper=RESNET,
         where="Section 4.1",
         ours=f"the first {recipe.stages} stages of VGG-16, not trained, with strides up to {recipe.stride}, maps of "
         f"{rows}x{columns} cells; a 1x1 convolution to {recipe.channels} channels; "
@@ -160,7 +160,7 @@ def _frozen(recipe: FrozenRecipe) -> Deviation:
 
 def _head_start(recipe: FrozenRecipe) -> Deviation:
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="initial weights",
         paper="networks pretrained on ImageNet and trained as a whole",
         where="Section 4",
@@ -172,7 +172,7 @@ def _head_start(recipe: FrozenRecipe) -> Deviation:
 
 def _pyramid(recipe: NetworkRecipe | FrozenRecipe) -> Deviation:
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="ASPP module",
         paper="four or six paths of rates 6 to 36",
         where="Section 4.1",
@@ -184,7 +184,7 @@ def _pyramid(recipe: NetworkRecipe | FrozenRecipe) -> Deviation:
 
 def _start(recipe: NetworkRecipe) -> Deviation:
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="initial weights",
         paper="networks pretrained on ImageNet",
         where="Section 4",
@@ -197,9 +197,11 @@ def _start(recipe: NetworkRecipe) -> Deviation:
 def _schedule(recipe: NetworkRecipe | FrozenRecipe, full_epochs: int) -> tuple[Deviation, ...]:
     training = recipe.training
     frozen = isinstance(recipe, FrozenRecipe)
-    varied = "images as they are" if frozen else f"translation by up to {training.shift} pixels and mirroring"
+    varied = (
+        "images as they are" if frozen else f"translation by up to {training.augmentation.shift} pixels and mirroring"
+    )
     schedule = Deviation(
-        date=_DATE,
+        date=DATE,
         topic="training schedule",
         paper="20 epochs, batch 12, learning rate 2.5e-4 with 'poly' decay, momentum 0.9, weight decay 5e-4; random "
         "crops of larger patches; the loss is summed over pixels",
@@ -209,22 +211,28 @@ def _schedule(recipe: NetworkRecipe | FrozenRecipe, full_epochs: int) -> tuple[D
         why="random weights need a larger rate, chosen by the training loss of a seed that is not reported",
         effect="unmeasured; no network converges, and those that learn slowest are cut short the most",
     )
-    if training.epochs == full_epochs:
-        return (schedule,)
+    return schedule, *budget(training.epochs, full_epochs)
+
+
+def budget(epochs: int, full_epochs: int) -> tuple[Deviation, ...]:
+    """Return what a time budget took away, if it did."""
+    if epochs == full_epochs:
+        return ()
     cut = Deviation(
-        date=_DATE,
+        date=DATE,
         topic="time budget",
         paper="20 epochs",
         where="Section 4.1",
-        ours=f"{training.epochs} of the {full_epochs} epochs of this experiment",
+        ours=f"{epochs} of the {full_epochs} epochs of this experiment",
         why="the budget that was given",
     )
-    return schedule, cut
+    return (cut,)
 
 
-def _labels(recipe: NetworkRecipe | FrozenRecipe) -> Deviation:
+def alignment(recipe: NetworkRecipe | PhotoRecipe) -> Deviation:
+    """Return where the pixels lie that the scores are held against."""
     return Deviation(
-        date=_DATE,
+        date=DATE,
         topic="alignment of labels and scores",
         paper="labels downsampled by the network's factor for the baseline; nothing on which pixel stands for a cell",
         where="Section 4.1, Baseline Model",
@@ -234,11 +242,12 @@ def _labels(recipe: NetworkRecipe | FrozenRecipe) -> Deviation:
     )
 
 
-def _crf(recipe: NetworkRecipe | FrozenRecipe) -> tuple[Deviation, ...]:
+def crf_search(recipe: NetworkRecipe | PhotoRecipe) -> tuple[Deviation, ...]:
+    """Return how the parameters of the CRF are chosen, if there is one."""
     if recipe.crf is None:
         return ()
     search = Deviation(
-        date=_DATE,
+        date=DATE,
         topic="CRF parameters",
         paper="a grid search on the validation set, which is also reported on; 15, 3, 1, 3 and 3",
         where="Section 4.1, Conditional Random Fields",

@@ -8,12 +8,22 @@ from pathlib import Path
 from harness.derivation import derivation
 from harness.errors import UsageError
 from harness.experiment import Context, Experiment, Options, Outcome, Photographs, Reach, Unit
-from harness.segmentation.declare import CRF_SOURCE, Design, Measure, declare, photographs_in, scale_of
+from harness.segmentation.declare import (
+    CRF_SOURCE,
+    Design,
+    Measure,
+    declare,
+    gpu_scale_of,
+    photographs_in,
+    scale_of,
+)
 from harness.segmentation.recipe import Recipe
 from harness.segmentation.sets import Sets
-from reproductions.hdc import recipes
+from reproductions.hdc import gpu_recipes, recipes
 from reproductions.hdc.deviations import EXACT, comparison
-from reproductions.hdc.recipes import FrozenRecipe, NetworkRecipe
+from reproductions.hdc.gpu_deviations import whole
+from reproductions.hdc.gpu_recipes import WholeRecipe
+from reproductions.hdc.recipes import FrozenRecipe, NetworkRecipe, PhotoRecipe
 from reproductions.hdc.released_experiments import released
 from reproductions.hdc.specs import MODELS
 
@@ -78,12 +88,13 @@ _derivation = partial(
 
 def experiments(options: Options) -> tuple[Experiment, ...]:
     """Declare all experiments; a data folder is not looked at here."""
-    return (_architecture(), _statements(), _rule(), *_scenes(options), *_photographs(options), *released(options))
+    trained = (*_scenes(options), *_photographs(options), *_whole(options))
+    return (_architecture(), _statements(), _rule(), *trained, *released(options))
 
 
 def photographs(folder: Path) -> Photographs:
     """Return the photographs that records of CamVid show label maps of, for private reports."""
-    return photographs_in(folder, FrozenRecipe)
+    return photographs_in(folder, PhotoRecipe)
 
 
 def _architecture() -> Experiment:
@@ -151,9 +162,7 @@ def _photographs(options: Options) -> tuple[Experiment, ...]:
     def measure(unit: Unit, context: Context, recipe: Recipe, sets: Sets) -> Outcome:
         from reproductions.hdc.comparison import measure_on_maps
 
-        if options.data is None:
-            raise UsageError("no folder with photographs was given", "Name a folder that holds CamVid: --data DIR")
-        return measure_on_maps(unit, context, recipe, sets, options.data)
+        return measure_on_maps(unit, context, recipe, sets, _folder(options))
 
     scale, epochs = scale_of(options), options.epochs
     decoders, dilations = recipes.photographs, recipes.photographed_dilations
@@ -177,17 +186,52 @@ def _photographs(options: Options) -> tuple[Experiment, ...]:
     )
 
 
+def _whole(options: Options) -> tuple[Experiment, ...]:
+    def measure(unit: Unit, context: Context, recipe: Recipe, sets: Sets) -> Outcome:
+        from reproductions.hdc.comparison import measure_whole
+
+        return measure_whole(unit, context, recipe, sets, _folder(options))
+
+    scale, epochs = gpu_scale_of(options), options.epochs
+    decoders, dilations = gpu_recipes.decoders, gpu_recipes.dilations
+    return (
+        _trained(
+            options,
+            "camvid-gpu",
+            "Decoders and VGG-16 trained on CamVid, on a GPU",
+            decoders(scale, epochs.get("camvid-gpu")),
+            decoders(scale),
+            measure,
+        ),
+        _trained(
+            options,
+            "camvid-dilations-gpu",
+            "Dilations of ResNet-101's last modules, trained with VGG-16 on CamVid, on a GPU",
+            dilations(scale, epochs.get("camvid-dilations-gpu")),
+            dilations(scale),
+            measure,
+        ),
+    )
+
+
+def _folder(options: Options) -> Path:
+    if options.data is None:
+        raise UsageError("no folder with photographs was given", "Name a folder that holds CamVid: --data DIR")
+    return options.data
+
+
 def _trained(
     options: Options,
     key: str,
     title: str,
-    recipe: NetworkRecipe | FrozenRecipe,
-    full: NetworkRecipe | FrozenRecipe,
+    recipe: NetworkRecipe | FrozenRecipe | WholeRecipe,
+    full: NetworkRecipe | FrozenRecipe | WholeRecipe,
     measure: Measure,
 ) -> Experiment:
     """Declare one comparison; ``full`` is its recipe without a time budget."""
-    weights = recipe.weights if isinstance(recipe, FrozenRecipe) else ""
-    lacking = weights and options.data is not None and not (options.data / weights).exists()
+    weights = recipe.weights if isinstance(recipe, PhotoRecipe) else ""
+    epochs = full.training.epochs
+    means = recipe.means if isinstance(recipe, WholeRecipe) else ()
     design = Design(
         paper="hdc",
         key=key,
@@ -195,9 +239,9 @@ def _trained(
         systems=recipes.VARIANTS if recipe.crf is None else recipes.DECODERS,
         recipe=recipe,
         measure=measure,
-        reaches=(Reach("miou"), Reach("iou"), Reach("gridding")),
+        reaches=(Reach("miou"), Reach("iou"), Reach("gridding"), *map(Reach, means)),
         source=(*_TRAINED, *(CRF_SOURCE if recipe.crf is not None else ()), *(_FROZEN if weights else ())),
-        deviations=comparison(recipe, full.training.epochs),
-        needs=f"{weights} in the data folder" if lacking else "",
+        deviations=whole(recipe, epochs) if isinstance(recipe, WholeRecipe) else comparison(recipe, epochs),
+        weights=weights,
     )
     return declare(design, options)

@@ -8,7 +8,7 @@ from math import prod
 from types import MappingProxyType
 
 from harness.datasets.scenes import SceneSpec
-from harness.engine.recipe import Training
+from harness.engine.recipe import Augmentation, Training
 from harness.segmentation.recipe import CrfSearch, PhotoData, Recipe, Scale, SceneData
 from harness.segmentation.sets import CAMVID_CLASSES, SCENE_CLASSES
 from reproductions.hdc.sequences import Space, Variant, both, res4, res5
@@ -92,13 +92,12 @@ class NetworkRecipe(Recipe):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrozenRecipe(Recipe):
-    """A comparison on feature maps that VGG-16 with ImageNet weights makes of photographs.
+class PhotoRecipe(Recipe):
+    """A comparison on photographs, of what stands on VGG-16 with ImageNet weights.
 
     Attributes:
-        stages: Of VGG-16, up to the maps.
-        stride: Image pixels per cell of the maps; pools beyond it are left out.
-        channels: That the maps are reduced to.
+        stages: Of VGG-16, up to its last maps.
+        stride: Image pixels per cell of those maps; pools beyond it are left out.
         blocks: Of res4b and res5b that stand on them.
         rates: Dilations of the paths of the head.
         weights: File in the data folder.
@@ -107,7 +106,6 @@ class FrozenRecipe(Recipe):
     data: PhotoData
     stages: int
     stride: int
-    channels: int = 48
     blocks: tuple[int, int] = (0, 0)
     rates: tuple[int, ...] = (2,)
     weights: str = "weights/vgg16_features_fp16.pth"
@@ -116,6 +114,17 @@ class FrozenRecipe(Recipe):
     def size(self) -> tuple[int, int]:
         """Rows and columns of an image."""
         return self.data.height, self.data.width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenRecipe(PhotoRecipe):
+    """A comparison on feature maps that VGG-16 makes once; it does not learn.
+
+    Attributes:
+        channels: That the maps are reduced to.
+    """
+
+    channels: int = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +150,9 @@ _DILATIONS: dict[Scale, _Extent] = {
 }
 _PHOTO_EPOCHS: dict[Scale, int] = {"toy": 1, "cpu": 10}
 _PHOTO_LIMIT: dict[Scale, int] = {"toy": 12, "cpu": 180}
-_SEARCH: dict[Scale, dict[str, tuple[float, ...]]] = {
-    "toy": {"w1": (3.0,), "sigma_alpha": (15.0,), "sigma_beta": (3.0, 10.0)},
-    "cpu": {"w1": (3.0, 6.0, 12.0), "sigma_alpha": (5.0, 15.0, 45.0), "sigma_beta": (3.0, 10.0, 30.0)},
-}
+_Axes = dict[str, tuple[float, ...]]
+_FEW_POINTS: _Axes = {"w1": (3.0,), "sigma_alpha": (15.0,), "sigma_beta": (3.0, 10.0)}
+_POINTS: _Axes = {"w1": (3.0, 6.0, 12.0), "sigma_alpha": (5.0, 15.0, 45.0), "sigma_beta": (3.0, 10.0, 30.0)}
 """Around the paper's values, which are 3, 15 and 3 with w2 = 3 and sigma_gamma = 1 (Section 4.1)."""
 
 
@@ -177,7 +185,7 @@ def _frozen(scale: Scale, epochs: int, *, stages: int, stride: int, blocks: tupl
         classes=CAMVID_CLASSES,
         training=_training(epochs, shift=0),
         variants={"crf": f"{REFINED} + CRF"} if crf else {},
-        crf=_search(scale) if crf else None,
+        crf=crf_search(scale) if crf else None,
         stages=stages,
         stride=stride,
         blocks=blocks,
@@ -193,16 +201,20 @@ def _recipe(extent: _Extent, scale: Scale, epochs: int | None, *, strides: tuple
         classes=SCENE_CLASSES,
         training=_training(epochs or extent.epochs, extent.size // 12),
         variants={"crf": f"{REFINED} + CRF"} if crf else {},
-        crf=_search(scale) if crf else None,
+        crf=crf_search(scale) if crf else None,
         blocks=extent.blocks,
         strides=strides,
     )
 
 
-def _search(scale: Scale) -> CrfSearch:
-    return CrfSearch((_SEARCH[scale],), w2=3.0, sigma_gamma=1.0)
+def crf_search(scale: Scale) -> CrfSearch:
+    """Return the search around the paper's parameters."""
+    return CrfSearch((_FEW_POINTS if scale == "toy" else _POINTS,), w2=3.0, sigma_gamma=1.0)
 
 
 def _training(epochs: int, shift: int) -> Training:
     """The paper's schedule, momentum and weight decay (Section 4.1)."""
-    return Training(epochs, 8, LEARNING_RATE, decay="poly", warmup=0.1, momentum=0.9, weight_decay=5e-4, shift=shift)
+    varied = Augmentation(shift=shift)
+    return Training(
+        epochs, 8, LEARNING_RATE, decay="poly", warmup=0.1, momentum=0.9, weight_decay=5e-4, augmentation=varied
+    )
