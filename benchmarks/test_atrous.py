@@ -24,7 +24,8 @@ from harness.runner.environment import environment
 from harness.runner.identity import code_of
 from reproductions.deeplab.atrous import WAYS
 from reproductions.deeplab.experiments import experiments
-from reproductions.deeplab.models import build, cell_loss
+from reproductions.deeplab.losses import cell_loss
+from reproductions.deeplab.models import build
 from reproductions.deeplab.recipes import TIMING_BLOCKS
 from reproductions.deeplab.specs import CLASSES, TABLE_1
 
@@ -62,7 +63,7 @@ def test_training_step(benchmark: BenchmarkFixture, block: int, system: str) -> 
 
     def run() -> None:
         optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(cell_loss(network.scores(images), labels))
+        torch.autograd.backward(cell_loss(network.scores(images), labels).value)
         optimiser.step()
 
     measure(benchmark, key, system, block, run, work)

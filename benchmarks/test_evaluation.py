@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
-from side_by_side import SideBySide
+from side_by_side import SideBySide, nothing
 from torch import Tensor, nn
 
 from harness.architecture.cost import multiply_adds
@@ -26,6 +26,7 @@ from harness.datasets.images import read_image
 from harness.datasets.labelled import Item, LabelledImages, Split
 from harness.datasets.scenes import SceneSpec, generate
 from harness.engine.images import layout
+from harness.engine.profile import waiting
 from harness.engine.throughput import check_speed
 from harness.engine.timings import Workload
 from harness.evaluation.predict import inference
@@ -58,11 +59,22 @@ def test_evaluation(
     run = bare(rule) if way == WAYS[1] else whole(rule, folder)
     benchmark.pedantic(run, rounds=1, iterations=1, warmup_rounds=int(block == 0))
     check_speed(IMAGES * work_of(rule), benchmark.stats.stats.min, DEVICE)
-    task = f"{SIZE[0]}x{SIZE[1]} on {DEVICE.type}, scores {rule}"
+    task = titled(rule)
     times = side_by_side.seconds.setdefault(task, {}).setdefault(way, [])
     times.extend(seconds / IMAGES for seconds in benchmark.stats.stats.data)
     work = Workload(f"{task}, {way}", IMAGES, "images", block)
     benchmark.extra_info.update(msgspec.to_builtins(work))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_waiting(side_by_side: SideBySide, folder: Path, rule: str) -> None:
+    idle = waiting(whole(rule, folder), DEVICE)
+    side_by_side.notes.append(f"{titled(rule)}: {nothing(DEVICE)} in {100 * idle:.1f} % of the evaluation")
+    assert idle < 1
+
+
+def titled(rule: str) -> str:
+    return f"{SIZE[0]}x{SIZE[1]} on {DEVICE.type}, scores {rule}"
 
 
 def bare(rule: str) -> Callable[[], None]:

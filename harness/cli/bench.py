@@ -31,7 +31,8 @@ BENCHMARKS = Path("benchmarks")
 def bench(ledger: Path, existing: Path | None, arguments: tuple[str, ...]) -> None:
     """Time what the benchmarks time, print ratios to the first system in the same run, and record the samples.
 
-    The audit is timed too, over papers of growing size; its times are printed and not recorded.
+    Times of the harness itself are printed and not recorded: of training and evaluation as ratios to a bare loop, and
+    of the audit over papers of growing size. Absolute figures are printed of a GPU alone.
 
     Needs a checkout: the benchmarks stand in its folder benchmarks.
     """
@@ -46,14 +47,13 @@ def bench(ledger: Path, existing: Path | None, arguments: tuple[str, ...]) -> No
     for experiment in dict.fromkeys(each.record.experiment for each in stored):
         _print_ratios(experiment, [each for each in stored if each.record.experiment == experiment])
     for (task, unit), seconds in workloads.items():
-        _print_growth(task, unit, seconds)
+        if len(seconds) > 1:
+            _print_growth(task, unit, seconds)
     click.echo(f"{len(stored)} records added to {ledger}.")
 
 
 def _print_growth(task: str, unit: str, seconds: Mapping[int, NDArray[np.float64]]) -> None:
-    """Print the time for each unit, and its ratio to that of the smallest size: 1 where time grows linearly."""
-    import numpy as np
-
+    """Print the ratio of the time for each unit to that of the smallest size: 1 where time grows linearly."""
     from harness.cli.console import print_table
     from harness.engine.timings import relative
 
@@ -61,14 +61,8 @@ def _print_growth(task: str, unit: str, seconds: Mapping[int, NDArray[np.float64
     rows = []
     for size, samples in sorted(seconds.items()):
         ratio = relative(samples, seconds[smallest])
-        rows.append(
-            (
-                str(size),
-                f"{1e6 * float(np.median(samples)):.3g}",
-                f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})",
-            )
-        )
-    print_table(f"{task}: time for each of the {unit}, medians", (unit, "µs", f"over {smallest} (95 %)"), rows)
+        rows.append((str(size), f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"))
+    print_table(f"{task}: time for each of the {unit}", (unit, f"over {smallest} (95 %)"), rows)
 
 
 def _timed(path: Path, arguments: tuple[str, ...]) -> Path:
@@ -78,8 +72,8 @@ def _timed(path: Path, arguments: tuple[str, ...]) -> Path:
         raise UsageError(f"no folder {BENCHMARKS} here", "Run this in a checkout of Remeasure.")
     if find_spec("pytest_benchmark") is None:
         raise UsageError("pytest-benchmark is not installed", "Install remeasure[test], or run nox -s bench.")
-    command = [sys.executable, "-m", "pytest", str(BENCHMARKS), "--benchmark-json", str(path), *arguments]
-    done = subprocess.run(command, check=False)
+    command = [sys.executable, "-m", "pytest", str(BENCHMARKS), "--benchmark-quiet", "--benchmark-json", str(path)]
+    done = subprocess.run([*command, *arguments], check=False)
     if done.returncode:
         raise NothingMeasuredError(f"pytest ended with exit code {done.returncode}; nothing is recorded")
     return path
@@ -92,20 +86,20 @@ def _print_ratios(experiment: str, stored: list[Stored]) -> None:
     from harness.engine.timings import by_system, relative
 
     seconds = by_system([(each.record, each.arrays()) for each in stored], experiment)
-    baseline = stored[0].record.system
+    first = stored[0].record
+    baseline, device, batch = first.system, first.environment.device, int(first.recipe["batch"])
+    absolute = device != "cpu"
+    heading = ("system", f"time over {baseline} (95 %)", *(("images/s", "ms") if absolute else ()), "peak memory, MiB")
     rows = []
     for each in stored:
-        samples, batch = seconds[each.record.system], int(each.record.recipe["batch"])
-        ratio = relative(samples, seconds[baseline])
+        samples = seconds[each.record.system]
+        ratio, median = relative(samples, seconds[baseline]), float(np.median(samples))
         rows.append(
             (
                 each.record.system,
-                f"{batch / float(np.median(samples)):.3g}",
-                f"{1000 * float(np.median(samples)):.4g}",
                 f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})",
+                *((f"{batch / median:.3g}", f"{1000 * median:.4g}") if absolute else ()),
                 f"{float(each.record.values['memory']):.0f}" if "memory" in each.record.values else "",
             )
         )
-    device = stored[0].record.environment.device
-    title = f"{experiment}: {stored[0].record.recipe['batch']} images at a time on {device}, medians"
-    print_table(title, ("system", "images/s", "ms", f"time over {baseline} (95 %)", "peak memory, MiB"), rows)
+    print_table(f"{experiment}: {batch} images at a time on {device}, medians", heading, rows)
