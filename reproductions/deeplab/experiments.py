@@ -14,10 +14,11 @@ from harness.segmentation.declare import CRF_SOURCE, Design, declare, gpu_scale_
 from harness.segmentation.recipe import Recipe
 from harness.segmentation.sets import Sets
 from harness.statistics.evidence import Evidence
-from reproductions.deeplab import recipes
+from reproductions.deeplab import recipes, residual_recipes
 from reproductions.deeplab.deviations import EXACT, TIMED, deviations
 from reproductions.deeplab.protocol_experiments import protocols
 from reproductions.deeplab.released_experiments import released
+from reproductions.deeplab.residual_deviations import residual_deviations
 from reproductions.deeplab.specs import BRANCHES, CROP, MODELS, RESNETS, TABLE_1, TABLE_3
 
 STATEMENTS = (
@@ -52,15 +53,21 @@ _DERIVED = (
     "reproductions.deeplab.statements",
     "harness.architecture",
 )
-_TRAINED = (
+_MEASURED = (
     *_NETWORKS,
     *CRF_SOURCE,
     "harness.metrics",
     "harness.segmentation.frozen",
     "harness.weights",
     "reproductions.deeplab.specs",
-    "reproductions.deeplab.comparison",
     "reproductions.deeplab.losses",
+)
+_TRAINED = (*_MEASURED, "reproductions.deeplab.comparison")
+_RESIDUAL = (
+    *_MEASURED,
+    "harness.pretrained",
+    "reproductions.deeplab.residual_recipes",
+    "reproductions.deeplab.residual_runs",
 )
 _REACHES = (Reach("miou"), Reach("miou", "trimap"), Reach("iou"))
 _PACKAGES = ("scipy",)
@@ -79,6 +86,7 @@ def experiments(options: Options) -> tuple[Experiment, ...]:
         _scenes(options),
         _voc(options),
         _fine_tuned(options),
+        _residual(options),
         protocols(options),
         *timed,
         *released(options),
@@ -144,9 +152,7 @@ def _voc(options: Options) -> Experiment:
     def measure(unit: Unit, context: Context, recipe: Recipe, sets: Sets) -> Outcome:
         from reproductions.deeplab.comparison import measure_on_maps
 
-        if options.data is None:
-            raise UsageError("no folder with photographs was given", "Name a folder that holds VOCdevkit: --data DIR")
-        return measure_on_maps(unit, context, recipe, sets, options.data)
+        return measure_on_maps(unit, context, recipe, sets, _folder(options))
 
     scale = scale_of(options)
     recipe = recipes.photographs(scale, options.epochs.get("voc"))
@@ -170,9 +176,7 @@ def _fine_tuned(options: Options) -> Experiment:
     def measure(unit: Unit, context: Context, recipe: Recipe, sets: Sets) -> Outcome:
         from reproductions.deeplab.comparison import measure_fine_tuned
 
-        if options.data is None:
-            raise UsageError("no folder with photographs was given", "Name a folder that holds VOCdevkit: --data DIR")
-        return measure_fine_tuned(unit, context, recipe, sets, options.data)
+        return measure_fine_tuned(unit, context, recipe, sets, _folder(options))
 
     scale = gpu_scale_of(options)
     recipe = recipes.fine_tuned(scale, options.epochs.get("voc-gpu"))
@@ -190,6 +194,41 @@ def _fine_tuned(options: Options) -> Experiment:
         packages=_PACKAGES,
     )
     return declare(design, options)
+
+
+def _residual(options: Options) -> Experiment:
+    def measure(unit: Unit, context: Context, recipe: Recipe, sets: Sets) -> Outcome:
+        from reproductions.deeplab.residual_runs import measure
+
+        return measure(unit, context, recipe, sets, _folder(options))
+
+    scale = gpu_scale_of(options)
+    recipe = residual_recipes.residual(scale, options.epochs.get("voc-resnet-gpu"))
+    design = Design(
+        paper="deeplab",
+        key="voc-resnet-gpu",
+        title="Trained end to end on PASCAL VOC 2012 from ImageNet's ResNet-101",
+        systems=residual_recipes.SYSTEMS,
+        recipe=recipe,
+        measure=measure,
+        reaches=_REACHES,
+        source=_RESIDUAL,
+        deviations=residual_deviations(recipe, residual_recipes.residual(scale).training.epochs),
+        weights=recipe.weights,
+        packages=_PACKAGES,
+    )
+    return declare(design, options)
+
+
+def _folder(options: Options) -> Path:
+    """Return the folder with the photographs.
+
+    Raises:
+        UsageError: None was given.
+    """
+    if options.data is None:
+        raise UsageError("no folder with photographs was given", "Name a folder that holds VOCdevkit: --data DIR")
+    return options.data
 
 
 def _operator(cuda: bool) -> Experiment:
