@@ -36,6 +36,16 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="module")
+def decoded_aside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep decoded images out of the working directory."""
+    from harness.segmentation import sets
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sets, "CACHE", tmp_path_factory.mktemp("images"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Callable[[str], Path]:
     """Return a function from a relative path to a file of the facts folder, skipping where it is missing."""

@@ -12,10 +12,19 @@ from pathlib import Path
 import numpy as np
 
 from harness.experiment import Context, Experiment, Options, Outcome, Unit, experiments_of
+from harness.ledger.store import Ledger
 from harness.runner.identity import source_files
+from harness.runner.prepare import prepare
+from harness.runner.run import Summary, run
 
 ROOT = Path(__file__).parents[1]
-SILENT = Context(Path(), "cpu", lambda *_: None)
+
+
+def _quiet(*_: object) -> None:
+    """Tell and show nothing."""
+
+
+SILENT = Context(Path(), "cpu", _quiet)
 BYSTANDERS = (
     *("harness.claims", "harness.experiment", "harness.errors", "harness.files", "harness.ledger", "harness.memory"),
     *("harness.statistics", "harness.weights", "harness.engine.checkpoint", "harness.architecture", "harness.shards"),
@@ -38,6 +47,13 @@ class ExperimentDesk:
         scratch.mkdir(parents=True, exist_ok=True)
         experiment = self.declared(toy=True, data=data)[key]
         return experiment.measure(Unit(key, system, seed), Context(scratch, "cpu", lambda *_: None))
+
+    def record_toy(self, home: Path, data: Path, *only: str) -> Summary:
+        """Run at toy size through the runner; its ledger and its state folder lie below ``home``."""
+        ledger, state = Ledger(home / "ledger"), home / "state"
+        options = Options(data=data, device="cpu", toy=True, only=only)
+        job = prepare(self.paper, experiments_of(self.paper), options, ledger=ledger, progress=_quiet, state=state)
+        return run(job, ledger=ledger, tell=_quiet, progress=_quiet, state=state)
 
     def derived(self, key: str, system: str) -> Mapping[str, int | float | str]:
         return _derived(self.paper, key, system)

@@ -62,16 +62,21 @@ UNITS = 3 * len(FEATURES) + 1
 
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
-    """A folder in which one paper can be found, the last of those that tests add.
+    """A folder in which one paper can be found, the last of those that tests add."""
+    return built(tmp_path, "gamma")
+
+
+def built(folder: Path, key: str) -> Path:
+    """Make a folder in which one paper can be found.
 
     Its description of the distribution comes before that of an installed one, whose papers it hides.
     """
-    (tmp_path / "remeasure-0.dist-info").mkdir()
-    (tmp_path / "remeasure-0.dist-info/METADATA").write_text("Name: remeasure\nVersion: 0\n", encoding="utf-8")
-    (tmp_path / "reproductions").mkdir()
-    (tmp_path / "reproductions/__init__.py").touch()
-    add(tmp_path, "gamma")
-    return tmp_path
+    (folder / "remeasure-0.dist-info").mkdir()
+    (folder / "remeasure-0.dist-info/METADATA").write_text("Name: remeasure\nVersion: 0\n", encoding="utf-8")
+    (folder / "reproductions").mkdir()
+    (folder / "reproductions/__init__.py").touch()
+    add(folder, key)
+    return folder
 
 
 def add(house: Path, key: str, statement: str = "") -> None:

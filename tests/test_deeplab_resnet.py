@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from dataset_layouts import put_image, put_lines, put_png
+from dataset_layouts import put_voc
 from experiment_desk import SILENT, ExperimentDesk, uncovered, vague_deviations
 from torch import nn
 
@@ -28,9 +28,7 @@ from harness.ledger.store import Ledger, Stored
 from harness.networks.residual import BLOCKS, ResidualTrunk, resnet_stages
 from harness.pretrained import load_resnet
 from harness.results.cohort import gather
-from harness.runner.prepare import prepare
-from harness.runner.run import Summary, run
-from harness.segmentation import sets as segmentation_sets
+from harness.runner.run import Summary
 from harness.segmentation.desk import NETWORK, Desk
 from harness.segmentation.frozen import imagenet_normalisation
 from harness.segmentation.recipe import PhotoData
@@ -45,13 +43,12 @@ from reproductions.deeplab.residual_recipes import PLAIN, SYSTEMS, VARIED, WITH_
 from reproductions.deeplab.residual_runs import loss, measure, network, trunk
 from reproductions.deeplab.specs import CROP
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "decoded_aside")
 KEY = "voc-resnet-gpu"
 DESK = ExperimentDesk("deeplab")
 RECIPE, TOY = residual_recipes.residual("gpu"), residual_recipes.residual("toy")
 MEASURED = (PLAIN, WITH_ASPP)
 """A single scale as it is, and all of the table's rows together, both with a CRF."""
-PALETTE = bytes((7 * place + channel) % 256 for place in range(256) for channel in range(3))
 SHORT = (1, 1, 1, 1)
 """Blocks of a ResNet whose files are small."""
 
@@ -335,37 +332,11 @@ def test_sources_cover_what_is_imported_to_measure() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photographs of two shapes in VOC's layout, labelled in blocks."""
-    data = tmp_path_factory.mktemp("data")
-    root = data / "VOCdevkit/VOC2012"
-    names = [f"2009_{number:06}" for number in range(20)]
-    put_lines(root / "ImageSets/Segmentation/train_aug.txt", names[:14])
-    put_lines(root / "ImageSets/Segmentation/val.txt", names[14:])
-    for number, name in enumerate(names):
-        height, width = (60, 80) if number % 2 else (80, 44)
-        put_image(root / f"JPEGImages/{name}.jpg", height, width)
-        truth = np.zeros((height, width), np.uint8)
-        truth[20:50, 10:40] = 1 + number % 3
-        truth[:4] = VOID
-        put_png(root / f"SegmentationClassAug/{name}.png", truth, PALETTE)
-    return data
+    return put_voc(tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def images_aside(tmp_path_factory: pytest.TempPathFactory) -> object:
-    """Keep decoded images out of the working directory."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(segmentation_sets, "CACHE", tmp_path_factory.mktemp("images"))
-        yield
-
-
-def run_toy(folder: Path, home: Path) -> Summary:
-    ledger = Ledger(home / "ledger")
-    options = Options(data=folder, device="cpu", toy=True, only=(KEY, *MEASURED))
-    job = prepare(
-        "deeplab", experiments_of("deeplab"), options, ledger=ledger, progress=lambda *_: None, state=home / "state"
-    )
-    return run(job, ledger=ledger, tell=lambda _: None, progress=lambda *_: None, state=home / "state")
+def recorded(folder: Path, home: Path) -> Summary:
+    return DESK.record_toy(home, folder, KEY, *MEASURED)
 
 
 @pytest.fixture(scope="module")
@@ -374,7 +345,7 @@ def home(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("run")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    assert len(run_toy(folder, place).measured) == len(MEASURED)
+    assert len(recorded(folder, place).measured) == len(MEASURED)
     torch.set_num_threads(threads)
     return place
 
@@ -400,7 +371,7 @@ def test_a_record_keeps_what_its_report_needs(system: str, home: Path) -> None:
 
 
 def test_a_toy_run_is_kept_and_shows_no_result(folder: Path, home: Path) -> None:
-    again = run_toy(folder, home)
+    again = recorded(folder, home)
     assert (len(again.measured), again.kept) == (0, len(MEASURED))
     experiments = experiments_of("deeplab")(Options(data=folder, device="cpu", toy=True))
     gathered = gather("deeplab", experiments, Ledger(home / "ledger"))

@@ -27,12 +27,10 @@ from harness.engine.recipe import UNVARIED
 from harness.engine.train import seeded
 from harness.engine.variation import Variation
 from harness.errors import UsageError
-from harness.experiment import Context, Options, Unit, experiments_of
+from harness.experiment import Context, Unit
 from harness.ledger.store import Ledger
 from harness.networks.vgg import vgg16
 from harness.runner.options import select
-from harness.runner.prepare import prepare
-from harness.runner.run import run
 from harness.runner.together import require_shared
 from harness.shards import Shard
 from harness.statistics.evidence import Evidence
@@ -332,11 +330,8 @@ def test_images_of_different_sizes_are_learnt_from_one_at_a_time() -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_toy_units_are_recorded(key: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    options = Options(data=data, device="cpu", toy=True, only=(key,))
-    ledger, state = Ledger(tmp_path / "ledger"), tmp_path / "state"
-    job = prepare("dilation", experiments_of("dilation"), options, ledger=ledger, progress=quiet, state=state)
-    run(job, ledger=ledger, tell=quiet, progress=quiet, state=state)
-    (stored,) = ledger.records(verify_arrays=True)
+    DESK.record_toy(tmp_path, data, key)
+    (stored,) = Ledger(tmp_path / "ledger").records(verify_arrays=True)
     record = stored.record
     recipe = declared(toy=True)[key].recipe
     assert (record.experiment, record.system, record.seed) == (key, "Front end", 0)

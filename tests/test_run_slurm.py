@@ -14,7 +14,7 @@ from typing import IO, Any
 import pytest
 from runner_desk import Desk, quiet
 from submitit import SlurmExecutor
-from test_cli_all import TESTS, add
+from test_cli_all import TESTS, built
 
 from harness.errors import ExitCode, UsageError
 from harness.experiment import Options, Unit
@@ -51,13 +51,8 @@ JOBS = ("--slurm", "local,time=2")
 
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
-    """A folder in which the tiny paper can be found; see ``test_cli_all`` for the distribution."""
-    (tmp_path / "remeasure-0.dist-info").mkdir()
-    (tmp_path / "remeasure-0.dist-info/METADATA").write_text("Name: remeasure\nVersion: 0\n", encoding="utf-8")
-    (tmp_path / "reproductions").mkdir()
-    (tmp_path / "reproductions/__init__.py").touch()
-    add(tmp_path, "tiny")
-    return tmp_path
+    """A folder in which the tiny paper can be found."""
+    return built(tmp_path, "tiny")
 
 
 def before_measuring(house: Path, statements: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from harness.derivation import derivation
 from harness.errors import UsageError
 from harness.experiment import Context, Experiment, Options, Outcome, Photographs, Reach, Unit
-from harness.segmentation.declare import CRF_SOURCE, Design, declare, gpu_scale_of, photographs_in, scale_of
+from harness.ledger.record import Deviation
+from harness.segmentation.declare import CRF_SOURCE, Design, Measure, declare, gpu_scale_of, photographs_in, scale_of
 from harness.segmentation.recipe import Recipe
 from harness.segmentation.sets import Sets
 from harness.statistics.evidence import Evidence
@@ -131,21 +132,11 @@ def _scenes(options: Options) -> Experiment:
 
         return measure(unit, context, recipe, sets)
 
-    scale = scale_of(options)
-    recipe = recipes.scenes(scale, options.epochs.get("scenes"))
-    design = Design(
-        paper="deeplab",
-        key="scenes",
-        title="Trained from scratch on procedural scenes",
-        systems=recipes.SYSTEMS,
-        recipe=recipe,
-        measure=measure,
-        reaches=_REACHES,
-        source=_TRAINED,
-        deviations=deviations(recipe, recipes.scenes(scale).training.epochs),
-        packages=_PACKAGES,
-    )
-    return declare(design, options)
+    key, scale = "scenes", scale_of(options)
+    recipe = recipes.scenes(scale, options.epochs.get(key))
+    differences = deviations(recipe, recipes.scenes(scale).training.epochs)
+    title = "Trained from scratch on procedural scenes"
+    return _trained(options, key, title, recipes.SYSTEMS, recipe, measure, differences)
 
 
 def _voc(options: Options) -> Experiment:
@@ -154,22 +145,11 @@ def _voc(options: Options) -> Experiment:
 
         return measure_on_maps(unit, context, recipe, sets, _folder(options))
 
-    scale = scale_of(options)
-    recipe = recipes.photographs(scale, options.epochs.get("voc"))
-    design = Design(
-        paper="deeplab",
-        key="voc",
-        title="Heads trained on ImageNet features of PASCAL VOC 2012",
-        systems=TABLE_3,
-        recipe=recipe,
-        measure=measure,
-        reaches=_REACHES,
-        source=_TRAINED,
-        deviations=deviations(recipe, recipes.photographs(scale).training.epochs),
-        weights=recipe.weights,
-        packages=_PACKAGES,
-    )
-    return declare(design, options)
+    key, scale = "voc", scale_of(options)
+    recipe = recipes.photographs(scale, options.epochs.get(key))
+    differences = deviations(recipe, recipes.photographs(scale).training.epochs)
+    title = "Heads trained on ImageNet features of PASCAL VOC 2012"
+    return _trained(options, key, title, TABLE_3, recipe, measure, differences)
 
 
 def _fine_tuned(options: Options) -> Experiment:
@@ -178,22 +158,11 @@ def _fine_tuned(options: Options) -> Experiment:
 
         return measure_fine_tuned(unit, context, recipe, sets, _folder(options))
 
-    scale = gpu_scale_of(options)
-    recipe = recipes.fine_tuned(scale, options.epochs.get("voc-gpu"))
-    design = Design(
-        paper="deeplab",
-        key="voc-gpu",
-        title="Trained end to end on PASCAL VOC 2012 from ImageNet's VGG-16",
-        systems=recipes.FINE_TUNED,
-        recipe=recipe,
-        measure=measure,
-        reaches=_REACHES,
-        source=_TRAINED,
-        deviations=deviations(recipe, recipes.fine_tuned(scale).training.epochs),
-        weights=recipe.weights,
-        packages=_PACKAGES,
-    )
-    return declare(design, options)
+    key, scale = "voc-gpu", gpu_scale_of(options)
+    recipe = recipes.fine_tuned(scale, options.epochs.get(key))
+    differences = deviations(recipe, recipes.fine_tuned(scale).training.epochs)
+    title = "Trained end to end on PASCAL VOC 2012 from ImageNet's VGG-16"
+    return _trained(options, key, title, recipes.FINE_TUNED, recipe, measure, differences)
 
 
 def _residual(options: Options) -> Experiment:
@@ -202,18 +171,34 @@ def _residual(options: Options) -> Experiment:
 
         return measure(unit, context, recipe, sets, _folder(options))
 
-    scale = gpu_scale_of(options)
-    recipe = residual_recipes.residual(scale, options.epochs.get("voc-resnet-gpu"))
+    key, scale = "voc-resnet-gpu", gpu_scale_of(options)
+    recipe = residual_recipes.residual(scale, options.epochs.get(key))
+    differences = residual_deviations(recipe, residual_recipes.residual(scale).training.epochs)
+    title = "Trained end to end on PASCAL VOC 2012 from ImageNet's ResNet-101"
+    return _trained(options, key, title, residual_recipes.SYSTEMS, recipe, measure, differences, _RESIDUAL)
+
+
+def _trained(
+    options: Options,
+    key: str,
+    title: str,
+    systems: tuple[str, ...],
+    recipe: recipes.DeepLabRecipe,
+    measure: Measure,
+    differences: tuple[Deviation, ...],
+    source: tuple[str, ...] = _TRAINED,
+) -> Experiment:
+    """Declare one comparison; ``differences`` are its deviations from the paper."""
     design = Design(
         paper="deeplab",
-        key="voc-resnet-gpu",
-        title="Trained end to end on PASCAL VOC 2012 from ImageNet's ResNet-101",
-        systems=residual_recipes.SYSTEMS,
+        key=key,
+        title=title,
+        systems=systems,
         recipe=recipe,
         measure=measure,
         reaches=_REACHES,
-        source=_RESIDUAL,
-        deviations=residual_deviations(recipe, residual_recipes.residual(scale).training.epochs),
+        source=source,
+        deviations=differences,
         weights=recipe.weights,
         packages=_PACKAGES,
     )

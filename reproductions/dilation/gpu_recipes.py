@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.engine.recipe import UNVARIED, Augmentation, Group, Training
-from harness.segmentation.recipe import PhotoData, Recipe, Scale
+from harness.engine.recipe import UNVARIED, Augmentation, Training
+from harness.segmentation.recipe import CAFFE_BIASES, PhotoData, Recipe, Scale
 from harness.segmentation.sets import CAMVID_CLASSES, VOC_CLASSES
 from reproductions.dilation.recipes import NOISE, RNN_RATE, SEARCH, RnnTraining
 from reproductions.dilation.specs import MARGIN, PUBLISHED, Margin, Size
 
-BIASES = Group(r".*\.bias", rate=2, decay=0)
-"""The released code steps twice as far with every bias and lets none decay."""
 WEIGHT_DECAY = 5e-4
 """The released code's."""
 
@@ -170,7 +168,7 @@ def _training(epochs: int, batch: int, rate: float, momentum: float = 0.9, varie
         momentum=momentum,
         weight_decay=WEIGHT_DECAY,
         augmentation=varied,
-        groups=(BIASES,),
+        groups=(CAFFE_BIASES,),
         precision="bfloat16",
         repeatable=False,
     )
