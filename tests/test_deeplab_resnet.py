@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ import torch
 import torchvision
 from dataset_layouts import put_voc
 from experiment_desk import SILENT, ExperimentDesk, uncovered, vague_deviations
+from resnet_files import put_weights, resnet, torchvisions
 from torch import nn
 
 from harness.claims.papers import find_paper
@@ -22,10 +21,10 @@ from harness.datasets.voc import CLASSES
 from harness.engine.losses import Terms
 from harness.engine.optimiser import group_of, learning, sgd
 from harness.engine.train import arithmetic
-from harness.errors import CheckpointError, UsageError
+from harness.errors import UsageError
 from harness.experiment import Context, Experiment, Options, Unit, experiments_of
 from harness.ledger.store import Ledger, Stored
-from harness.networks.residual import BLOCKS, ResidualTrunk, resnet_stages
+from harness.networks.residual import BLOCKS
 from harness.pretrained import load_resnet
 from harness.results.cohort import gather
 from harness.runner.run import Summary
@@ -49,8 +48,6 @@ DESK = ExperimentDesk("deeplab")
 RECIPE, TOY = residual_recipes.residual("gpu"), residual_recipes.residual("toy")
 MEASURED = (PLAIN, WITH_ASPP)
 """A single scale as it is, and all of the table's rows together, both with a CRF."""
-SHORT = (1, 1, 1, 1)
-"""Blocks of a ResNet whose files are small."""
 
 
 def declared(**options: object) -> Experiment:
@@ -62,41 +59,12 @@ def on_meta(system: str) -> Trained:  # type: ignore[type-arg]
         return Trained(network(system, replace(RECIPE, weights=""), Path()))
 
 
-def torchvisions(blocks: Sequence[int]) -> nn.Module:
-    """ResNet-101, or the like with other blocks."""
-    return torchvision.models.resnet.ResNet(torchvision.models.resnet.Bottleneck, list(blocks))
-
-
-def put_weights(folder: Path, blocks: Sequence[int], **changed: torch.Tensor) -> Path:
-    """Write torchvision's network, its statistics other than at first, named as its releases are."""
-    torch.manual_seed(sum(blocks))
-    model = torchvisions(blocks)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.1, 0.1)
-            nn.init.uniform_(module.running_var, 0.8, 1.6)
-            nn.init.uniform_(module.weight, 0.3, 0.6)
-    plain = folder / "weights.pth"
-    torch.save({**model.state_dict(), **changed}, plain)
-    digest = hashlib.sha256(plain.read_bytes()).hexdigest()
-    return plain.rename(folder / f"resnet-{digest[:8]}.pth")
-
-
 # How weights come in --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def short_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return put_weights(tmp_path_factory.mktemp("weights"), SHORT)
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return put_weights(tmp_path_factory.mktemp("weights"), BLOCKS[101])
-
-
-def resnet(blocks: Sequence[int], width: float = 1.0) -> ResidualTrunk:
-    return ResidualTrunk(resnet_stages(blocks), width=width)
 
 
 def restored(path: Path, blocks: Sequence[int]) -> list[nn.Module]:
@@ -140,56 +108,6 @@ def test_the_papers_trunk_is_torchvisions_network_four_times_as_dense(weights: P
     near = 1e-5 * float(expected.abs().max())
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=near)
     torch.testing.assert_close(found[..., ::4, ::4], sampled, rtol=1e-5, atol=near)
-
-
-def test_dilation_and_pooling_take_any_weights(short_weights: Path) -> None:
-    dilated = ResidualTrunk(
-        resnet_stages(SHORT, strides=(1, 2, 1, 1), dilations={3: (2,), 4: (4,)}), pool=nn.Identity()
-    )
-    load_resnet(short_weights, dilated)
-    kept = torch.load(short_weights, weights_only=True)
-    assert all(torch.equal(value, kept[name]) for name, value in dilated.state_dict().items())
-
-
-def test_loading_draws_nothing(short_weights: Path) -> None:
-    built = resnet(SHORT)
-    state = torch.get_rng_state()
-    load_resnet(short_weights, built)
-    assert torch.equal(torch.get_rng_state(), state)
-
-
-def unlike(path: Path, built: ResidualTrunk) -> str:
-    """Refuse a file, the trunk untouched; return why."""
-    before = {name: value.clone() for name, value in built.state_dict().items()}
-    with pytest.raises(CheckpointError, match=re.escape(str(path))) as caught:
-        load_resnet(path, built)
-    assert all(torch.equal(value, before[name]) for name, value in built.state_dict().items())
-    return str(caught.value)
-
-
-def test_files_of_other_networks_are_refused(short_weights: Path, tmp_path: Path) -> None:
-    assert "layer1.1.conv1.weight" in unlike(short_weights, resnet(BLOCKS[101]))
-    assert "mis-shaped" in unlike(short_weights, resnet(SHORT, 1 / 2))
-    bare = tmp_path / "bare.pth"
-    torch.save(resnet(SHORT).state_dict(), bare)
-    assert "missing 2: fc.weight, fc.bias" in unlike(bare, resnet(SHORT))
-    fewer = put_weights(tmp_path, SHORT, **{"fc.weight": torch.zeros(10, 2048), "fc.bias": torch.zeros(10)})
-    assert "fc.weight (10, 2048) where the model has (1000, 2048)" in unlike(fewer, resnet(SHORT))
-    more = put_weights(tmp_path, SHORT, **{"aux.weight": torch.zeros(1)})
-    assert "unexpected 1: aux.weight" in unlike(more, resnet(SHORT))
-    infinite = put_weights(tmp_path, SHORT, **{"bn1.weight": torch.full((64,), np.nan)})
-    assert "not finite in bn1.weight" in unlike(infinite, resnet(SHORT))
-
-
-def test_damaged_files_are_refused(short_weights: Path, tmp_path: Path) -> None:
-    content = short_weights.read_bytes()
-    flipped = tmp_path / short_weights.name
-    flipped.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert "in its name" in unlike(flipped, resnet(SHORT))
-    short = tmp_path / "resnet.pth"
-    short.write_bytes(content[: len(content) // 2])
-    assert "corrupt or cut short" in unlike(short, resnet(SHORT))
-    assert "no such file" in unlike(tmp_path / "resnet-11ad3fa6.pth", resnet(SHORT))
 
 
 # What is declared -----------------------------------------------------------------------------------------------
