@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from results_samples import experiment, record_of, segmented
+from scoring_samples import experiment, record_of, segmented
 
 from harness.experiment import Experiment
 from harness.ledger.store import Ledger

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from ledger_samples import sample_record
 from numpy.typing import NDArray
-from results_samples import SOURCE, classified, joined, located, never, segmented
+from scoring_samples import SOURCE, classified, joined, located, never, segmented
 
 from harness.claims.model import Paper
 from harness.datasets.scenes import CLASS_NAMES, generate
@@ -19,8 +19,8 @@ from harness.experiment import Experiment, Reach
 from harness.ledger.record import Code, Data, Deviation, Record
 from harness.ledger.store import Ledger
 from harness.reports.numbers import MINUS, THIN
-from harness.results.model import Results
 from harness.runner.identity import code_digest
+from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence
 
 SKILL = {"ResNet-18": 0.62, "DRN-A-18": 0.7, "DRN-B-26": 0.71, "DRN-C-26": 0.78}

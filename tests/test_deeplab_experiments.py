@@ -24,7 +24,7 @@ from harness.engine.timings import read
 from harness.engine.train import arithmetic
 from harness.errors import UsageError
 from harness.experiment import Context, Outcome, Unit
-from harness.results.scores import Metric
+from harness.scoring.scores import Metric
 from harness.segmentation.desk import NETWORK, Desk
 from harness.segmentation.frozen import AtPixels
 from harness.segmentation.sets import load_sets

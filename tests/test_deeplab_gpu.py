@@ -22,8 +22,8 @@ from harness.errors import CheckpointError
 from harness.experiment import Context, Experiment, Options, Unit, experiments_of
 from harness.ledger.store import Ledger, Stored
 from harness.networks.vgg import VGG16, vgg16
-from harness.results.cohort import gather
 from harness.runner.run import Summary
+from harness.scoring.cohort import gather
 from harness.segmentation.desk import NETWORK, Desk
 from harness.segmentation.frozen import imagenet_normalisation
 from harness.segmentation.recipe import PhotoData

@@ -26,8 +26,8 @@ from harness.experiment import Context, Experiment, Options, Unit, experiments_o
 from harness.ledger.store import Ledger, Stored
 from harness.networks.residual import BLOCKS
 from harness.pretrained import load_resnet
-from harness.results.cohort import gather
 from harness.runner.run import Summary
+from harness.scoring.cohort import gather
 from harness.segmentation.desk import NETWORK, Desk
 from harness.segmentation.frozen import imagenet_normalisation
 from harness.segmentation.recipe import PhotoData

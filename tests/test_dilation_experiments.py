@@ -18,7 +18,7 @@ from harness.architecture import receptive_size
 from harness.claims.papers import find_paper
 from harness.errors import UsageError
 from harness.experiment import Unit
-from harness.results.reach import conversion, metric_of
+from harness.scoring.reach import conversion, metric_of
 from harness.statistics.evidence import Evidence
 from reproductions.dilation import exact, recipes, statements
 from reproductions.dilation.experiments import ARCHITECTURES, STATEMENTS, WEIGHTS

@@ -23,11 +23,11 @@ from harness.engine.variation import Variation
 from harness.experiment import Experiment, Options, experiments_of
 from harness.ledger.record import Record
 from harness.ledger.store import Ledger
-from harness.results.directions import compared
-from harness.results.reach import reach_of
 from harness.runner.prepare import Job, prepare
 from harness.runner.run import Summary, run
 from harness.runner.work import work_list
+from harness.scoring.directions import compared
+from harness.scoring.reach import reach_of
 from reproductions.drn import gpu_recipes
 from reproductions.drn.models import build
 from reproductions.drn.recipes import PhotoRecipe, Recipe

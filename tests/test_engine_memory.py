@@ -25,7 +25,7 @@ def _sum(make: Callable[[], Tensor]) -> Tensor:
 
 
 @pytest.mark.parametrize("work", [result_of, work_space])
-def test_results_and_work_space_count(work: Callable[..., Callable[[], Tensor]]) -> None:
+def test_scoring_and_work_space_count(work: Callable[..., Callable[[], Tensor]]) -> None:
     small, large = (peak_growth(partial(work, mebibytes=size), "cpu") for size in (40, 200))
     assert small == pytest.approx(40, abs=10)
     assert large == pytest.approx(200, abs=10)

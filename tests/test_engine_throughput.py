@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from harness.engine.throughput import MIB, ImpossibleSpeedError, check_speed, fastest, forward, peak_memory
 from harness.engine.timings import by_system, read, relative
 from harness.errors import UsageError
-from harness.results.scores import metrics, samples
+from harness.scoring.scores import metrics, samples
 from harness.statistics.evidence import Evidence
 from reproductions.drn.models import build
 

@@ -13,7 +13,7 @@ import pytest
 from html_checks import Page, problems
 from ledger_samples import sample_record
 from numpy.typing import NDArray
-from results_samples import TOML, classified, experiment, fill, joined, located, record_of, segmented
+from scoring_samples import TOML, classified, experiment, fill, joined, located, record_of, segmented
 from test_cli import loaded_modules, remeasure
 
 from harness.claims.load import load_paper
@@ -26,8 +26,8 @@ from harness.reports.explain_text import drawing, sentences, table_rows
 from harness.reports.explain_views import gap_views, shift_views
 from harness.reports.render import page
 from harness.reports.words import NOT_CITABLE
-from harness.results.explained import Explanation, chosen_claim, explain, explanations, reached, rescoring
-from harness.results.lookup import find_record
+from harness.scoring.explained import Explanation, chosen_claim, explain, explanations, reached, rescoring
+from harness.scoring.lookup import find_record
 from harness.statistics.evidence import Evidence
 
 CITYSCAPES = Data("cityscapes/val", "f" * 64, 0, 60)

@@ -24,10 +24,10 @@ from harness.experiment import Context, Options, Unit, experiments_of
 from harness.ledger.store import Ledger
 from harness.metrics.segmentation import class_iou
 from harness.networks.vgg import vgg16
-from harness.results.reach import reach_of
-from harness.results.scores import Metric, ScoreError, metrics, samples, score
 from harness.runner.prepare import Job, prepare
 from harness.runner.run import run
+from harness.scoring.reach import reach_of
+from harness.scoring.scores import Metric, ScoreError, metrics, samples, score
 from harness.segmentation import sets
 from harness.statistics.evidence import Evidence
 from reproductions.hdc import gpu_recipes, recipes

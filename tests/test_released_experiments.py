@@ -37,8 +37,8 @@ from harness.ledger.store import Ledger
 from harness.metrics.classification import fused_crop_ranks
 from harness.released import Evaluation, declare
 from harness.released_splits import CITYSCAPES_CLASSES, open_cityscapes
-from harness.results.scores import samples, score
 from harness.runner.options import lacking, select
+from harness.scoring.scores import samples, score
 from harness.statistics.evidence import Evidence
 from reproductions.drn import released_experiments, released_runs
 from reproductions.drn.models import Classifier, Segmenter, build, build_segmenter

@@ -39,7 +39,7 @@ from harness.experiment import Context, Experiment, Options, Outcome, Unit, expe
 from harness.ledger.store import Ledger
 from harness.released import Evaluation, declare
 from harness.released_splits import CITYSCAPES_CLASSES, VOC_CLASSES
-from harness.results.missing import missing_claim
+from harness.scoring.missing import missing_claim
 from harness.statistics.evidence import Evidence
 from reproductions.deeplab import released as deeplab_networks
 from reproductions.deeplab.models import DeepLab, MultiScale

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from html_checks import Page, problems
 from report_samples import no_arrays
-from results_samples import TOML, joined
+from scoring_samples import TOML, joined
 
 from harness.claims.load import load_paper
 from harness.errors import ClaimsError
 from harness.ledger.store import Ledger
 from harness.reports.render import page
-from harness.results.model import Results
+from harness.scoring.model import Results
 
 REVIEW = """
 [[finding]]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from html_checks import Page, problems
 from report_samples import arrays_of, no_arrays, numbers
-from results_samples import experiment, fill, joined, mini_paper
+from scoring_samples import experiment, fill, joined, mini_paper
 
 from harness.claims.load import load_paper
 from harness.durations import duration
@@ -27,7 +27,7 @@ TESTS = Path(__file__).parent
 def test_bytes_do_not_depend_on_the_order_of_hashes(tmp_path: Path) -> None:
     script = (
         "from pathlib import Path; from hashlib import sha256; import sys\n"
-        "from results_samples import *\n"
+        "from scoring_samples import *\n"
         "from harness.reports.render import page\n"
         "paper, ledger = mini_paper(Path(sys.argv[1])), Ledger(Path(sys.argv[1]) / 'ledger')\n"
         "scenes = experiment()\n"

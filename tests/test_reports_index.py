@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from html_checks import Element, Page, problems
 from report_samples import no_arrays
-from results_samples import classified, experiment, fill, joined, mini_paper, record_of
+from scoring_samples import classified, experiment, fill, joined, mini_paper, record_of
 
 from harness.audit.finding import Outcome, Severity
 from harness.claims.load import load_paper
@@ -19,7 +19,7 @@ from harness.reports.numbers import THIN
 from harness.reports.render import page, render_index
 from harness.reports.summary import Summary, summarise
 from harness.reports.words import NOT_CITABLE
-from harness.results.model import Results
+from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence
 
 ERRORS = {"Plain": 0.45, "Dilated": 0.3, "Degridded": 0.12}

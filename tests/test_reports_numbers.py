@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from results_samples import mini_paper
+from scoring_samples import mini_paper
 
 from harness.reports.numbers import MINUS, THIN, converted, decimals_for, exact, fixed, grouped, show, with_unit
 from harness.reports.values import system_order

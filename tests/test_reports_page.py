@@ -14,7 +14,7 @@ from harness.claims.papers import find_paper
 from harness.reports.render import page, render
 from harness.reports.summary import summarise
 from harness.reports.words import NOT_CITABLE, VERDICTS
-from harness.results.model import Results
+from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence, Word
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from panel_samples import CLASSES, INDEX, LABEL_SKILL, VOID, fill_panels, labelling, predicted, true_labels
 from PIL import Image
 from report_samples import SKILL, arrays_of, experiments, fill_trained
-from results_samples import experiment, joined, mini_paper, record_of
+from scoring_samples import experiment, joined, mini_paper, record_of
 
 from harness.claims.papers import find_paper
 from harness.ledger.record import Record

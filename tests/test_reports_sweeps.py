@@ -11,7 +11,7 @@ import pytest
 from html_checks import Element, Page, problems
 from numpy.typing import NDArray
 from report_samples import SEEDS, SKILL, arrays_of, experiments, fill_trained, numbers, record
-from results_samples import joined
+from scoring_samples import joined
 
 from harness.claims.papers import find_paper
 from harness.errors import UsageError
@@ -19,7 +19,7 @@ from harness.experiment import Experiment
 from harness.ledger.store import Ledger
 from harness.reports.render import page
 from harness.reports.words import NOT_CITABLE
-from harness.results.sweeps import sweep_errors, swept_thresholds
+from harness.scoring.sweeps import sweep_errors, swept_thresholds
 
 THRESHOLDS = (0.0, 0.25, 0.5, 0.75)
 IMAGES = 90

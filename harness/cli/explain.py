@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from harness.claims.model import Claim, Paper
     from harness.experiment import Experiment
     from harness.ledger.record import Record
-    from harness.results.explained import Arrays, Explanation
-    from harness.results.lookup import Found
+    from harness.scoring.explained import Arrays, Explanation
+    from harness.scoring.lookup import Found
 
 
 @click.command()
@@ -33,7 +33,7 @@ def explain(record: str, claim_id: str | None, views: Path | None, as_json: bool
     from harness.cli.console import print_json
     from harness.ledger.store import Ledger
     from harness.reports.explain_export import to_json
-    from harness.results.lookup import find_record
+    from harness.scoring.lookup import find_record
 
     found = find_record(Ledger(ledger), record)
     explained = _explained(found, claim_id, views)
@@ -48,7 +48,7 @@ def explain(record: str, claim_id: str | None, views: Path | None, as_json: bool
 def _explained(found: Found, claim_id: str | None, views: Path | None) -> tuple[Explanation, ...]:
     """Explain what a record holds, or its distance from the claim that was named."""
     from harness.ledger.record import variant_arrays
-    from harness.results.explained import KINDS, chosen_claim, explain, explanations, reached, rescoring
+    from harness.scoring.explained import KINDS, chosen_claim, explain, explanations, reached, rescoring
 
     record = found.stored.record
     every = found.stored.arrays()
@@ -78,7 +78,7 @@ def _by_views(found: Found, arrays: Arrays, folder: Path, claim: Claim | None) -
     from harness.errors import UsageError
     from harness.explain.conventions import SEGMENTATION_METRICS
     from harness.explain.redecide import recorded_protocol, rescoring_of_views
-    from harness.results.explained import dataset_of, explain
+    from harness.scoring.explained import dataset_of, explain
 
     if "confusion" not in arrays or (claim is not None and claim.metric not in SEGMENTATION_METRICS):
         raise UsageError("views are of segmentation, the record or the claim is not", "Leave out --views.")

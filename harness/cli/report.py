@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.ledger.store import Ledger, Refused
     from harness.reports.panel_views import ImagesOf
     from harness.reports.summary import Summary
-    from harness.results.model import Results
+    from harness.scoring.model import Results
 
 
 class Rendered(NamedTuple):
@@ -109,7 +109,7 @@ def _joined(paper: str, ledger: Ledger, options: Options | None = None) -> Resul
     from harness.audit.run import audit
     from harness.claims.papers import find_paper
     from harness.experiment import Options, experiments_of
-    from harness.results.join import join
+    from harness.scoring.join import join
 
     claims = find_paper(paper)
     return join(claims, audit(claims), experiments_of(paper)(options or Options()), ledger)

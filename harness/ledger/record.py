@@ -1,7 +1,7 @@
 """What a run leaves behind: raw outcomes and everything that could have changed them.
 
 A record is JSON with its arrays in an ``.npz`` beside it. Scores are never stored: they are recomputed from
-per-image outcomes by :mod:`harness.results`, so that anyone can repeat every number on a laptop.
+per-image outcomes by :mod:`harness.scoring`, so that anyone can repeat every number on a laptop.
 
 Arrays an experiment may keep (N test images, M localisation images, K classes, P panels, T timed repeats):
 

@@ -10,7 +10,7 @@ from harness.claims.model import Claim, Column, Paper, Reference, Table
 from harness.reports.numbers import with_unit
 from harness.reports.values import STRENGTH, Difference, Value, aspect, difference_of, value_of, where
 from harness.reports.words import VERDICTS, WEAK, Mark
-from harness.results.model import ClaimRow, Results
+from harness.scoring.model import ClaimRow, Results
 from harness.statistics.evidence import Evidence
 
 

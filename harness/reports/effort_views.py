@@ -9,7 +9,7 @@ from harness.durations import duration
 from harness.ledger.record import Record
 from harness.reports.numbers import THIN, fixed
 from harness.reports.values import STRENGTH
-from harness.results.model import Results
+from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence
 
 DATE_LENGTH = len("2025-01-01")

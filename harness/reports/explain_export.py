@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.ledger.store import Stored
 from harness.reports.words import NOT_CITABLE
-from harness.results.explained import Explanation, Gap, Number
+from harness.scoring.explained import Explanation, Gap, Number
 from harness.statistics.evidence import Evidence
 
 VERSION = 1

@@ -17,8 +17,8 @@ from harness.reports.panel_views import ArraysOf
 from harness.reports.plots.tracks import Lane, axis, scale_over, track
 from harness.reports.plots.waterfall import Kind, level
 from harness.reports.values import STRENGTH, system_order
-from harness.results.explained import KINDS, OF_THE_CLAIM, Explanation, Gap, Row, explain, rescoring
-from harness.results.model import ClaimRow, Measurement, Results
+from harness.scoring.explained import KINDS, OF_THE_CLAIM, Explanation, Gap, Row, explain, rescoring
+from harness.scoring.model import ClaimRow, Measurement, Results
 from harness.statistics.evidence import Evidence
 
 METRIC = "miou"

@@ -15,7 +15,7 @@ from harness.reports.plots.tracks import Lane, axis, key, scale_over, track
 from harness.reports.relation_views import Statement
 from harness.reports.values import STRENGTH, Value, system_order, value_of
 from harness.reports.words import Mark, metric_title
-from harness.results.model import Measurement, Results
+from harness.scoring.model import Measurement, Results
 from harness.statistics.evidence import Evidence
 
 SHARES = (0.0, 100.0)

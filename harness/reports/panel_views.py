@@ -15,7 +15,7 @@ from harness.reports.activation_views import activation_gallery, brightest
 from harness.reports.galleries import Gallery, Source
 from harness.reports.label_views import label_gallery
 from harness.reports.values import STRENGTH, system_order
-from harness.results.model import Results
+from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence
 
 ArraysOf = Callable[[str], Mapping[str, NDArray[Any]]]

@@ -11,7 +11,7 @@ from harness.claims.model import Paper, Relation
 from harness.reports.numbers import MINUS, with_unit
 from harness.reports.values import Difference, difference_of, readable, states_less
 from harness.reports.words import OPERATORS, OUTCOMES, VERDICTS, Mark
-from harness.results.model import RelationRow, Results, Verdict
+from harness.scoring.model import RelationRow, Results, Verdict
 from harness.statistics.evidence import Evidence
 
 MOST_DECIMALS = 3

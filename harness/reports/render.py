@@ -35,7 +35,7 @@ from harness.reports.relation_views import Statement, statements
 from harness.reports.summary import Summary, summary_of
 from harness.reports.sweep_views import sweep_views
 from harness.reports.values import Value, claim_name, finding_anchor, link, linked, system_order
-from harness.results.model import Results
+from harness.scoring.model import Results
 from harness.statistics.evidence import Word
 
 TEMPLATES = Path(__file__).parent / "templates"

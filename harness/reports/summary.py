@@ -14,7 +14,7 @@ from harness.reports.effort_views import Effort, efforts, total
 from harness.reports.relation_views import MeasuredDirection, Statement, statements
 from harness.reports.values import STRENGTH, basis, claim_name, finding_anchor, where
 from harness.reports.words import EVIDENCE, OUTCOMES, SEVERITIES, VERDICTS, Mark, counted, metric_title
-from harness.results.model import Results
+from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence
 
 MOST_LISTED = 6

@@ -16,8 +16,8 @@ from harness.reports.panel_views import ArraysOf
 from harness.reports.plots.curves import curve
 from harness.reports.plots.tracks import Scale, axis, scale_over
 from harness.reports.values import STRENGTH, system_order
-from harness.results.model import Results
-from harness.results.sweeps import sweep_errors, swept_thresholds
+from harness.scoring.model import Results
+from harness.scoring.sweeps import sweep_errors, swept_thresholds
 from harness.statistics.evidence import Evidence
 
 METRIC = "top1-localisation-error"

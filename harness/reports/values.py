@@ -15,7 +15,7 @@ from harness.claims.model import Claim, Paper, Relation
 from harness.claims.relations import comparison
 from harness.reports.numbers import MINUS, Shown, converted, grouped, show, with_unit
 from harness.reports.words import OPERATORS, counted, metric_title
-from harness.results.model import Measurement, Verdict
+from harness.scoring.model import Measurement, Verdict
 from harness.statistics.evidence import Evidence
 
 STRENGTH = {evidence: rank for rank, evidence in enumerate(Evidence)}

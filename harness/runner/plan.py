@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from harness.claims.model import Claim, Paper, Relation
 from harness.experiment import Experiment, Progress, Unit
 from harness.ledger.store import Ledger
-from harness.results.directions import compared
-from harness.results.missing import Missing, missing_claim, missing_relation
-from harness.results.reach import reach_of
 from harness.runner.estimate import Estimates, expected, unit_seconds
 from harness.runner.prepare import Job, estimate
 from harness.runner.work import Work, work_list
+from harness.scoring.directions import compared
+from harness.scoring.missing import Missing, missing_claim, missing_relation
+from harness.scoring.reach import reach_of
 from harness.statistics.evidence import ON_CLAIMS, WORDS, Evidence, Word
 
 

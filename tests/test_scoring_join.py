@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from results_samples import (
+from scoring_samples import (
     ERRORS,
     HALF_POINT,
     IMAGENET,
@@ -230,6 +230,6 @@ def test_a_counter_example_stands_with_the_case_that_fails(tmp_path: Path, ledge
     assert "relation/counter-example" not in rules[1]
 
 
-def test_results_need_no_torch() -> None:
-    code = "import sys, harness.results.join; assert not {'torch', 'scipy'} & set(sys.modules), 'imported'"
+def test_scoring_need_no_torch() -> None:
+    code = "import sys, harness.scoring.join; assert not {'torch', 'scipy'} & set(sys.modules), 'imported'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[1])

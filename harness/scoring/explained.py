@@ -17,8 +17,8 @@ from harness.explain.conventions import SEGMENTATION_METRICS, Axis, Choice, Opti
 from harness.explain.rescore import Boxes, Rescoring, Way, classification, localisation, outcome_kinds, segmentation
 from harness.explain.waterfall import Survey, Values, Waterfall, survey, waterfall
 from harness.ledger.record import Record, measured_systems, variant_arrays
-from harness.results.reach import conversion, metric_of, reach_of
-from harness.results.sweeps import box_rule, swept_thresholds
+from harness.scoring.reach import conversion, metric_of, reach_of
+from harness.scoring.sweeps import box_rule, swept_thresholds
 from harness.statistics.evidence import Evidence
 from harness.statistics.intervals import Bounds, Floats, percentile
 

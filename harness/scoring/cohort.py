@@ -18,8 +18,8 @@ from harness.experiment import Experiment, Unit
 from harness.ledger import canonical
 from harness.ledger.record import Record
 from harness.ledger.store import Ledger, Refused, Stored
-from harness.results.scores import Mean, Metric, Sample, ScoreError, images, metrics, samples, score
 from harness.runner.identity import code_digest
+from harness.scoring.scores import Mean, Metric, Sample, ScoreError, images, metrics, samples, score
 from harness.statistics.evidence import Evidence
 from harness.statistics.intervals import Floats, bootstrap
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from results_samples import (
+from scoring_samples import (
     SCENES,
     claim_row,
     classified,
@@ -22,7 +22,7 @@ from results_samples import (
 
 from harness.ledger.record import Code, Data, Environment
 from harness.ledger.store import Ledger
-from harness.results.cohort import gather
+from harness.scoring.cohort import gather
 from harness.statistics.evidence import Evidence, Word
 
 ERRORS = {"Plain": 0.4, "Dilated": 0.3}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from results_samples import (
+from scipy import stats
+from scoring_samples import (
     ERRORS,
     IMAGES,
     claim_row,
@@ -22,7 +23,6 @@ from results_samples import (
     record_of,
     segmented,
 )
-from scipy import stats
 
 from harness.claims.model import Paper
 from harness.ledger.store import Ledger

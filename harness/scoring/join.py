@@ -11,12 +11,12 @@ from harness.claims.model import Claim, Paper
 from harness.claims.vocabulary import Quantity
 from harness.experiment import Experiment
 from harness.ledger.store import Ledger
-from harness.results.cohort import Cohort, gather
-from harness.results.directions import judge
-from harness.results.measurements import estimated, in_unit_of, measurements
-from harness.results.missing import missing_claim, missing_relation
-from harness.results.model import ClaimRow, Measurement, RelationRow, Results, Verdict
-from harness.results.reach import Beside, beside, conversion, metric_of
+from harness.scoring.cohort import Cohort, gather
+from harness.scoring.directions import judge
+from harness.scoring.measurements import estimated, in_unit_of, measurements
+from harness.scoring.missing import missing_claim, missing_relation
+from harness.scoring.model import ClaimRow, Measurement, RelationRow, Results, Verdict
+from harness.scoring.reach import Beside, beside, conversion, metric_of
 from harness.statistics.evidence import ON_CLAIMS, Evidence, Word
 from harness.statistics.intervals import Estimate
 from harness.statistics.verdicts import (

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from ledger_samples import sample_record
 from numpy.typing import NDArray
-from results_samples import experiment, joined, mini_paper, record_of
+from scoring_samples import experiment, joined, mini_paper, record_of
 
 from harness.explain.rescore import segmentation
 from harness.ledger.store import Ledger
 from harness.metrics.segmentation import class_iou, classes_shown
 from harness.reports.render import page
-from harness.results.explained import rescoring
-from harness.results.scores import FEWEST_IMAGES, Metric, ScoreError, metrics, samples, score
+from harness.scoring.explained import rescoring
+from harness.scoring.scores import FEWEST_IMAGES, Metric, ScoreError, metrics, samples, score
 
 Counts = NDArray[np.int32]
 NAMES = ["background", "common", "rare", "unseen"]

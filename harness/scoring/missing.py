@@ -8,8 +8,8 @@ from typing import NamedTuple
 from harness.claims.model import Claim, Operand, Paper, Relation
 from harness.claims.vocabulary import Quantity
 from harness.experiment import Experiment
-from harness.results.directions import compared
-from harness.results.reach import reach_of
+from harness.scoring.directions import compared
+from harness.scoring.reach import reach_of
 from harness.statistics.evidence import ON_CLAIMS, WORDS, Word
 
 

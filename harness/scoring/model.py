@@ -1,4 +1,4 @@
-"""The rows a report shows; built by :mod:`harness.results.join`."""
+"""The rows a report shows; built by :mod:`harness.scoring.join`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from harness.ledger.record import Evidence, Record
 from harness.metrics.classification import topk_error
 from harness.metrics.localisation import LocalisationProtocol, OverlapTest, top1_localisation_error
 from harness.metrics.segmentation import class_iou, mean_iou
-from harness.results.scores import (
+from harness.scoring.scores import (
     FEWEST_IMAGES,
     Metric,
     Pooled,

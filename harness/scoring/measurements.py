@@ -10,10 +10,10 @@ from math import hypot
 import numpy as np
 
 from harness.claims.model import Claim
-from harness.results.cohort import Cohort, Score, Seed
-from harness.results.model import Measurement
-from harness.results.reach import conversion
-from harness.results.scores import Mean, Metric, Pooled, images, score
+from harness.scoring.cohort import Cohort, Score, Seed
+from harness.scoring.model import Measurement
+from harness.scoring.reach import conversion
+from harness.scoring.scores import Mean, Metric, Pooled, images, score
 from harness.statistics.evidence import Evidence
 from harness.statistics.intervals import (
     Estimate,

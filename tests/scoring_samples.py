@@ -19,13 +19,13 @@ from harness.claims.model import Paper
 from harness.experiment import Context, Experiment, Outcome, Reach, Unit
 from harness.ledger.record import Code, Data, Record
 from harness.ledger.store import Ledger, Stored
-from harness.results.join import join
-from harness.results.model import ClaimRow, Measurement, RelationRow, Results
 from harness.runner.identity import code_digest
+from harness.scoring.join import join
+from harness.scoring.model import ClaimRow, Measurement, RelationRow, Results
 from harness.statistics.evidence import Evidence
 from harness.statistics.verdicts import Margin
 
-SOURCE = ("harness.results.scores",)
+SOURCE = ("harness.scoring.scores",)
 IMAGES = 400
 SCENES = Data("scenes", "d" * 64, 3000, IMAGES)
 IMAGENET = Data("imagenet/val", "e" * 64, 0, IMAGES)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from results_samples import (
+from scipy import stats
+from scoring_samples import (
     ERRORS,
     IMAGES,
     claim_row,
@@ -24,11 +25,10 @@ from results_samples import (
     relation_row,
     segmented,
 )
-from scipy import stats
 
 from harness.claims.model import Paper
 from harness.ledger.store import Ledger
-from harness.results.model import Results
+from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence, Word
 
 

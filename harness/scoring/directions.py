@@ -14,10 +14,10 @@ from harness.claims.expressions import RATIONALS, Algebra, Binary, Call, Negatio
 from harness.claims.model import Paper, Relation
 from harness.claims.relations import comparison as parts_of
 from harness.claims.relations import resolved
-from harness.results.cohort import Cohort, Score, Seed
-from harness.results.model import Verdict
-from harness.results.reach import beside, conversion, metric_of
-from harness.results.scores import images
+from harness.scoring.cohort import Cohort, Score, Seed
+from harness.scoring.model import Verdict
+from harness.scoring.reach import beside, conversion, metric_of
+from harness.scoring.scores import images
 from harness.statistics.evidence import WORDS, Evidence, Word
 from harness.statistics.intervals import RESAMPLES, Estimate, Floats, seeds_and_images, standard_error
 from harness.statistics.verdicts import comparison, exact_comparison, undecided

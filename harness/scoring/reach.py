@@ -10,8 +10,8 @@ from harness.claims.model import Operand
 from harness.claims.vocabulary import UNITS
 from harness.errors import ClaimsError
 from harness.experiment import Experiment, Reach
-from harness.results.cohort import Cohort, Score, Seed
-from harness.results.scores import Metric
+from harness.scoring.cohort import Cohort, Score, Seed
+from harness.scoring.scores import Metric
 
 CLASS_COLUMN = "iou-"
 """How the columns of a table of class IoUs begin; the rest is the class."""
