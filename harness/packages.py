@@ -12,24 +12,28 @@ from harness.errors import MissingPackageError
 
 USES: Mapping[str, str] = {
     "click": "the command line",
+    "cryptography": "signatures",
     "filelock": "keeping two runs apart",
     "jinja2": "reports",
     "msgspec": "records",
     "numpy": "arrays",
+    "pandas": "tables of results",
     "PIL": "images",
     "pooch": "downloads",
+    "pyarrow": "Parquet files",
     "requests": "downloads",
     "rich": "tables and progress bars",
     "scipy": "confidence intervals, distances to boundaries and MATLAB files",
     "torch": "networks",
     "torchvision": "networks to compare with",
+    "yaml": "YAML files",
 }
 """What each package is for, by the name it is imported under."""
 
 REPORTS = ("jinja2", "scipy")
 """What reports are made with."""
 
-_NAMES = {"PIL": "pillow"}
+_NAMES = {"PIL": "pillow", "yaml": "pyyaml"}
 """As pip calls those that are imported under another name."""
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
@@ -15,6 +17,16 @@ settings.load_profile("no wall clock")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+TOOLS = Path(os.environ.get("REMEASURE_TOOLS", "tools of nox -s tests"))
+EVERYTHING = os.environ.get("REMEASURE_TEST_EVERYTHING") == "1"
+"""Set where nothing may be skipped for want of a tool, as in continuous integration."""
+
+
+def without(what: str) -> NoReturn:
+    """Skip a test that lacks something from outside; fail it where nothing may be skipped."""
+    if EVERYTHING:
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -57,3 +69,21 @@ def shared() -> Callable[[str], Path]:
         return path
 
     return locate
+
+
+@pytest.fixture(scope="session")
+def tools() -> Callable[[str], Path]:
+    """Return a function from a pattern to the one file of the outside validators that it matches."""
+
+    def locate(pattern: str) -> Path:
+        found = sorted(TOOLS.glob(pattern)) if TOOLS.is_dir() else []
+        return found[0] if found else without(f"{pattern} is not in {TOOLS}; nox -s tests installs it")
+
+    return locate
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Return the browser that pages are opened in."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return Path(found) if found else without("no Chromium is installed (on Debian: apt-get install chromium)")

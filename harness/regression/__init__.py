@@ -1,0 +1,1 @@
+"""Whether tonight's measurements are what they were: histories, the rule that judges them, its simulation. No torch."""
