@@ -13,6 +13,7 @@ from harness.cli.data import data
 from harness.cli.explain import explain
 from harness.cli.listing import list_papers
 from harness.cli.measure import run
+from harness.cli.merge import merge
 from harness.cli.plan import plan
 from harness.cli.report import report
 from harness.packages import switched_off
@@ -41,5 +42,5 @@ def cli(context: click.Context) -> None:
             click.echo(sentence, err=True)
 
 
-for _command in (list_papers, plan, run, audit, report, explain, bench, data):
+for _command in (list_papers, plan, run, audit, report, explain, bench, data, merge):
     cli.add_command(_command)
