@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from harness.claims.papers import package_of
 from harness.errors import UsageError
 from harness.ledger.record import Data, Deviation, Evidence, Record, measured_systems
+from harness.packages import USES
 from harness.shards import ALONE, Shard
 from harness.statistics.verdicts import Margin
 
@@ -149,12 +150,17 @@ class Experiment:
 
     def measured(self) -> tuple[str, ...]:
         """Return every system that the units may say something of: each system and, after it, its variants."""
-        names = (name for system in self.systems for name in measured_systems(self.recipe, system).values())
-        return tuple(dict.fromkeys(names))
+        return systems_of(self.systems, self.recipe)
 
     def units(self) -> tuple[Unit, ...]:
         """Return the work in the order it should be done: all systems of a seed before the next seed."""
         return tuple(Unit(self.key, system, seed) for seed in self.seeds for system in self.systems)
+
+
+def systems_of(systems: Sequence[str], recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return each system and, after it, the variants of it that a recipe names."""
+    names = (name for system in systems for name in measured_systems(recipe, system).values())
+    return tuple(dict.fromkeys(names))
 
 
 @dataclass(frozen=True)
@@ -197,7 +203,7 @@ def experiments_of(paper: str) -> Factory:
     """Return a paper's function from options to experiments: ``experiments`` in its package's ``experiments`` module.
 
     Raises:
-        UsageError: No paper has this key, or it declares no experiments.
+        UsageError: No paper has this key, it declares no experiments, or they cannot be imported.
     """
     factory: Factory = _module(paper).experiments
     return factory
@@ -218,6 +224,11 @@ def photographs_of(paper: str, folder: Path) -> Photographs:
 
 def _module(paper: str) -> ModuleType:
     package = package_of(paper)
-    if find_spec(f"{package}.experiments") is None:
-        raise UsageError(f"{paper} declares no experiments", f"Add {package.replace('.', '/')}/experiments.py.")
-    return import_module(f"{package}.experiments")
+    try:
+        if find_spec(f"{package}.experiments") is None:
+            raise UsageError(f"{paper} declares no experiments", f"Add {package.replace('.', '/')}/experiments.py.")
+        return import_module(f"{package}.experiments")
+    except (ImportError, SyntaxError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in USES:
+            raise
+        raise UsageError(f"the experiments of {paper} cannot be imported: {error}", f"Mend {package}.") from error

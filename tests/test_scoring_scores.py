@@ -27,6 +27,7 @@ from harness.scoring.scores import (
     outcomes,
     samples,
     score,
+    scorer,
 )
 
 Arrays = dict[str, NDArray[Any]]
@@ -125,6 +126,10 @@ def test_a_weight_is_a_repetition_of_the_image(data: st.DataObject) -> None:
     for whole, again in zip(own_samples(record, full), own_samples(record, repeated), strict=True):
         assert metrics(whole) == metrics(again)
         np.testing.assert_allclose(score(whole, weights[None].astype(np.float64)), score(again))
+    drawn = stream.multinomial(count, np.full(count, 1 / count), size=5).astype(np.float64)
+    together = own_samples(record, full)
+    one_by_one = np.concatenate([score(each, drawn) for each in together if images(each)], axis=1)
+    np.testing.assert_allclose(scorer([each for each in together if images(each)])(drawn), one_by_one, rtol=1e-12)
 
 
 def test_rate_and_time() -> None:

@@ -82,7 +82,7 @@ def stale(record: Record, experiment: Experiment, basis: Basis) -> str:
     reasons: list[str] = []
     if not record.complete:
         reasons.append("it stopped early")
-    if changes := _changes(record.recipe, experiment.recipe):
+    if changes := setting_changes(record.recipe, experiment.recipe):
         shown = "; ".join(changes[:MOST_SETTINGS_SHOWN])
         more = len(changes) - MOST_SETTINGS_SHOWN
         reasons.append(f"the recipe changed ({shown}{f'; {more} more' if more > 0 else ''})")
@@ -93,7 +93,8 @@ def stale(record: Record, experiment: Experiment, basis: Basis) -> str:
     return ", ".join(reasons)
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def setting_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return what differs between two recipes, or other plain JSON data: ``training.rate 0.1 -> 0.2``."""
     before, after = dict(_settings(old)), dict(_settings(new))
     return [
         f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}"

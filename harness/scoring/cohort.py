@@ -9,19 +9,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from harness.errors import LedgerError
-from harness.experiment import Experiment, Unit
+from harness.experiment import Unit
 from harness.ledger import canonical
 from harness.ledger.record import Record
 from harness.ledger.store import Ledger, Refused, Stored
-from harness.runner.identity import code_digest
-from harness.scoring.scores import Mean, Metric, Sample, ScoreError, images, metrics, samples, score
+from harness.scoring.declared import AnyExperiment, Declared, declare
+from harness.scoring.model import Unused
+from harness.scoring.scores import Mean, Metric, Sample, ScoreError, images, metrics, samples, score, scorer
 from harness.statistics.evidence import Evidence
 from harness.statistics.intervals import Floats, bootstrap
+
+CHANGED = "made by code that has changed since"
+"""Why a stale record does not count."""
 
 System = str
 Seed = int
@@ -55,7 +60,7 @@ class Cohort:
         scores: By system and metric, then by seed in ascending order.
     """
 
-    experiment: Experiment
+    experiment: Declared
     records: Mapping[str, Record]
     scores: Mapping[tuple[System, Metric], Mapping[Seed, Score]]
 
@@ -79,29 +84,32 @@ class Gathered:
             record in use has replaced.
         superseded: Digests of such records whose unit was measured again: the ledger's history.
         refused: Records that are damaged, unfinished, of a toy run, or of another recipe than those used.
+        unused: The stale and the refused of this paper, with the reason.
     """
 
     cohorts: tuple[Cohort, ...]
     stale: tuple[str, ...]
     superseded: tuple[str, ...]
     refused: tuple[Refused, ...]
+    unused: tuple[Unused, ...]
 
 
-def gather(paper: str, experiments: Sequence[Experiment], ledger: Ledger) -> Gathered:
+def gather(paper: str, experiments: Sequence[AnyExperiment], ledger: Ledger) -> Gathered:
     """Choose a cohort for each experiment that has usable records."""
     by_experiment: defaultdict[str, list[Stored]] = defaultdict(list)
     refused: list[Refused] = []
-    for stored in ledger.records(paper):
-        if unfit := _unfit(stored.record):
-            refused.append(Refused(str(stored.path), unfit))
+    read = list(ledger.records(paper))
+    for stored in read:
+        if reason := unfit(stored.record):
+            refused.append(Refused(str(stored.path), reason))
         else:
             by_experiment[stored.record.experiment].append(stored)
     cohorts: list[Cohort] = []
     outdated: list[Stored] = []
-    for experiment in experiments:
-        code = code_digest(experiment.source)
+    for experiment in map(declare, experiments):
         mine = by_experiment.pop(experiment.key, [])
-        current = [s for s in mine if s.record.code.digest == code and s.record.evidence is experiment.evidence]
+        kind = experiment.evidence
+        current = [s for s in mine if s.record.code.digest == experiment.code and s.record.evidence is kind]
         outdated += [s for s in mine if s not in current]
         groups = _groups(current, experiment)
         for other in groups[1:]:
@@ -113,15 +121,30 @@ def gather(paper: str, experiments: Sequence[Experiment], ledger: Ledger) -> Gat
     outdated += [stored for orphans in by_experiment.values() for stored in orphans]
     measured = {_unit(record) for cohort in cohorts for record in cohort.records.values()}
     superseded = tuple(stored.digest for stored in outdated if _unit(stored.record) in measured)
-    stale = tuple(stored.digest for stored in outdated if _unit(stored.record) not in measured)
-    return Gathered(tuple(cohorts), stale, superseded, (*ledger.refused, *refused))
+    stale = [stored for stored in outdated if _unit(stored.record) not in measured]
+    reasons = {item.path: item.reason for item in refused} | {str(stored.path): CHANGED for stored in stale}
+    return Gathered(
+        cohorts=tuple(cohorts),
+        stale=tuple(stored.digest for stored in stale),
+        superseded=superseded,
+        refused=(*ledger.refused, *refused),
+        unused=tuple(_unused(paper, read, reasons | {item.path: item.reason for item in ledger.refused})),
+    )
+
+
+def _unused(paper: str, read: Sequence[Stored], reasons: Mapping[str, str]) -> Iterator[Unused]:
+    records = {str(stored.path): stored.record for stored in read}
+    for name, reason in sorted(reasons.items()):
+        path = Path(name)
+        if path.parent.parent.name == paper:
+            yield Unused(path, path.parent.name, reason, records.get(name))
 
 
 def _unit(record: Record) -> Unit:
     return Unit(record.experiment, record.system, record.seed)
 
 
-def _unfit(record: Record) -> str:
+def unfit(record: Record) -> str:
     """Return why a record gives no number at all; empty if it may. A toy run's recipe has the scale "toy"."""
     if not record.complete:
         return "its evaluation stopped early"
@@ -129,7 +152,7 @@ def _unfit(record: Record) -> str:
     return "of a toy run, which tests the path and measures nothing" if toy else ""
 
 
-def _groups(current: Sequence[Stored], experiment: Experiment) -> list[list[Stored]]:
+def _groups(current: Sequence[Stored], experiment: Declared) -> list[list[Stored]]:
     """Part the records into cohorts, the one to use first.
 
     That is the one with the experiment's own recipe, else the one with most units, else the newest.
@@ -202,8 +225,6 @@ def _resampled(scored: Sequence[Sample], count: int, stream: int) -> list[Floats
     """Return for each sample float64 [B, J] on common draws of ``count`` images; None where there are no images."""
     if count == 0:
         return [None] * len(scored)
-    drawn = bootstrap(
-        lambda weights: np.concatenate([score(sample, weights) for sample in scored], axis=1), count, seed=stream
-    )
+    drawn = bootstrap(scorer(scored), count, seed=stream)
     ends = np.cumsum([len(metrics(sample)) for sample in scored])
     return np.split(drawn, ends[:-1], axis=1)

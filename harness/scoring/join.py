@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -9,14 +10,15 @@ from harness.audit.finding import Audit, Finding, Outcome, RelationVerdict
 from harness.audit.rules import COUNTER_EXAMPLE
 from harness.claims.model import Claim, Paper
 from harness.claims.vocabulary import Quantity
-from harness.experiment import Experiment
+from harness.ledger.record import measured_systems
 from harness.ledger.store import Ledger
 from harness.scoring.cohort import Cohort, gather
+from harness.scoring.declared import AnyExperiment, Declared, declare
 from harness.scoring.directions import judge
 from harness.scoring.measurements import estimated, in_unit_of, measurements
 from harness.scoring.missing import missing_claim, missing_relation
-from harness.scoring.model import ClaimRow, Measurement, RelationRow, Results, Verdict
-from harness.scoring.reach import Beside, beside, conversion, metric_of
+from harness.scoring.model import ClaimRow, Measurement, RelationRow, Results, Unused, Verdict
+from harness.scoring.reach import Beside, beside, conversion, metric_of, reach_of
 from harness.statistics.evidence import ON_CLAIMS, Evidence, Word
 from harness.statistics.intervals import Estimate
 from harness.statistics.verdicts import (
@@ -32,45 +34,47 @@ from harness.statistics.verdicts import (
 )
 
 
-def join(paper: Paper, audit: Audit, experiments: Sequence[Experiment], ledger: Ledger) -> Results:
+def join(paper: Paper, audit: Audit, experiments: Sequence[AnyExperiment], ledger: Ledger) -> Results:
     """Put every claim and relation of a paper next to its verdicts.
 
     Args:
-        experiments: All of the paper's; a record of an experiment that is not among them counts as stale.
+        experiments: All of the paper's, or what they declared; a record of an experiment that is not among them counts
+            as stale.
         ledger: Only intact, complete records made by the present code are used; none of a toy run.
 
     Raises:
         ClaimsError: A claim's unit cannot be compared with its metric.
         ModuleNotFoundError: An experiment names a source that is not there.
     """
-    gathered = gather(paper.key, experiments, ledger)
+    declared = tuple(map(declare, experiments))
+    gathered = gather(paper.key, declared, ledger)
     measured = {cohort.experiment.key: measurements(cohort) for cohort in gathered.cohorts}
     records = {digest: record for cohort in gathered.cohorts for digest, record in cohort.records.items()}
+    unused = _by_system(gathered.unused)
     return Results(
         paper=paper,
         audit=audit,
         claims=tuple(
-            _claim_row(claim, audit, experiments, gathered.cohorts, measured) for claim in paper.claims.values()
+            _claim_row(claim, audit, declared, gathered.cohorts, measured, unused) for claim in paper.claims.values()
         ),
-        relations=tuple(
-            _relation_row(verdict, paper, audit, experiments, gathered.cohorts) for verdict in audit.verdicts
-        ),
+        relations=tuple(_relation_row(verdict, paper, audit, declared, gathered.cohorts) for verdict in audit.verdicts),
         measurements=tuple(m for by_experiment in measured.values() for m in by_experiment),
         records=records,
         stale=gathered.stale,
         superseded=gathered.superseded,
         refused=gathered.refused,
         deviations=tuple(dict.fromkeys(d for record in records.values() for d in record.deviations)),
-        titles={experiment.key: experiment.title for experiment in experiments},
+        titles={experiment.key: experiment.title for experiment in declared},
     )
 
 
 def _claim_row(
     claim: Claim,
     audit: Audit,
-    experiments: Sequence[Experiment],
+    experiments: Sequence[Declared],
     cohorts: Sequence[Cohort],
     measured: Mapping[str, Sequence[Measurement]],
+    unused: Mapping[tuple[str, str], Sequence[Unused]],
 ) -> ClaimRow:
     findings = tuple(finding for finding in audit.findings if claim.id in finding.claims)
     found = [item for cohort in cohorts if (item := beside(cohort, claim)) is not None]
@@ -83,14 +87,32 @@ def _claim_row(
         return ClaimRow(claim, shown, recomputed, findings)
     reason, command = missing_claim(claim, experiments)
     verdict = Verdict(Word.NOT_MEASURED, None, "", reason)
-    return ClaimRow(claim, shown, verdict, findings, reason, command)
+    idle = (
+        item
+        for experiment in experiments
+        if experiment.evidence in ON_CLAIMS and reach_of(experiment, claim)
+        for item in (*unused.get((experiment.key, claim.system), ()), *unused.get((experiment.key, ""), ()))
+        if item.record is None or item.record.data is None or item.record.data.name == claim.dataset
+    )
+    return ClaimRow(claim, shown, verdict, findings, reason, command, tuple(idle))
+
+
+def _by_system(unused: Sequence[Unused]) -> Mapping[tuple[str, str], Sequence[Unused]]:
+    """Group records that do not count by experiment and each system they say something of; "" for unreadable ones."""
+    grouped: defaultdict[tuple[str, str], list[Unused]] = defaultdict(list)
+    for item in unused:
+        record = item.record
+        systems = [""] if record is None else measured_systems(record.recipe, record.system).values()
+        for system in systems:
+            grouped[item.experiment, system].append(item)
+    return grouped
 
 
 def _relation_row(
     arithmetic_verdict: RelationVerdict,
     paper: Paper,
     audit: Audit,
-    experiments: Sequence[Experiment],
+    experiments: Sequence[Declared],
     cohorts: Sequence[Cohort],
 ) -> RelationRow:
     relation = arithmetic_verdict.relation

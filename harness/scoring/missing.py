@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from harness.claims.model import Claim, Operand, Paper, Relation
 from harness.claims.vocabulary import Quantity
-from harness.experiment import Experiment
+from harness.scoring.declared import AnyExperiment
 from harness.scoring.directions import compared
 from harness.scoring.reach import reach_of
 from harness.statistics.evidence import ON_CLAIMS, WORDS, Word
@@ -20,7 +20,7 @@ class Missing(NamedTuple):
     command: str = ""
 
 
-def missing_claim(claim: Claim, experiments: Sequence[Experiment]) -> Missing:
+def missing_claim(claim: Claim, experiments: Sequence[AnyExperiment]) -> Missing:
     """Say what a verdict on a claim would take."""
     reaching = [experiment for experiment in experiments if reach_of(experiment, claim)]
     on_claims = (experiment for experiment in reaching if experiment.evidence in ON_CLAIMS)
@@ -38,7 +38,7 @@ def missing_claim(claim: Claim, experiments: Sequence[Experiment]) -> Missing:
             return Missing("No experiment of this version derives it.")
 
 
-def missing_relation(relation: Relation, paper: Paper, experiments: Sequence[Experiment]) -> Missing:
+def missing_relation(relation: Relation, paper: Paper, experiments: Sequence[AnyExperiment]) -> Missing:
     """Say what a measured verdict on a relation's direction would take; empty if it has no direction."""
     claims = [paper.operands[id] for id in compared(relation, paper)]
     if not claims:
@@ -55,7 +55,7 @@ def missing_relation(relation: Relation, paper: Paper, experiments: Sequence[Exp
     return Missing("No single experiment of this version measures all it compares.")
 
 
-def _judges(experiment: Experiment) -> bool:
+def _judges(experiment: AnyExperiment) -> bool:
     words = WORDS[experiment.evidence]
     return Word.SUPPORTS in words or Word.EXACT in words
 
@@ -67,7 +67,7 @@ def _needs(claim: Claim) -> str:
     return f"Needs {where}{how_many} and a network trained on that dataset; no experiment of this version reads them."
 
 
-def _instead(reaching: Sequence[Experiment]) -> str:
+def _instead(reaching: Sequence[AnyExperiment]) -> str:
     if not reaching:
         return ""
     titles = ", ".join(f"“{experiment.title}” ({experiment.evidence.value})" for experiment in reaching)

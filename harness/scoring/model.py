@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.audit.finding import Audit, Finding, RelationVerdict
 from harness.claims.model import Claim, Paper, Relation
@@ -62,6 +63,21 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Unused:
+    """A file of the ledger that gives no number, and why.
+
+    Attributes:
+        experiment: As its folder says.
+        record: None if it cannot be read.
+    """
+
+    path: Path
+    experiment: str
+    reason: str
+    record: Record | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimRow:
     """A claim next to what was computed or measured.
 
@@ -70,6 +86,7 @@ class ClaimRow:
             orientation and give no verdict on the claim.
         verdict: The verdict of the strongest evidence at hand; ``Word.NOT_MEASURED`` with reason and command otherwise.
         missing, command: What would be needed to measure it, and the command; empty if measured.
+        unused: Records of its very quantity that do not count, where none does, and unreadable ones that may be.
     """
 
     claim: Claim
@@ -78,6 +95,7 @@ class ClaimRow:
     findings: tuple[Finding, ...]
     missing: str = ""
     command: str = ""
+    unused: tuple[Unused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

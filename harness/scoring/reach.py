@@ -9,8 +9,9 @@ from fractions import Fraction
 from harness.claims.model import Operand
 from harness.claims.vocabulary import UNITS
 from harness.errors import ClaimsError
-from harness.experiment import Experiment, Reach
+from harness.experiment import Reach
 from harness.scoring.cohort import Cohort, Score, Seed
+from harness.scoring.declared import AnyExperiment
 from harness.scoring.scores import Metric
 
 CLASS_COLUMN = "iou-"
@@ -26,7 +27,7 @@ class Beside:
     scores: Mapping[Seed, Score]
 
 
-def reach_of(experiment: Experiment, claim: Operand) -> Reach | None:
+def reach_of(experiment: AnyExperiment, claim: Operand) -> Reach | None:
     """Return the experiment's reach that the claim's system, metric and protocol match; None if it has none."""
     if claim.system not in experiment.measured():
         return None

@@ -6,7 +6,7 @@ all ones for the measurement itself, resampled counts for its uncertainty. Error
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -150,10 +150,8 @@ def score(sample: Sample, weights: Floats | None = None) -> Floats:
     if weights is None:
         weights = np.ones((1, images(sample)))
     match sample:
-        case Mean():
-            mean = weights @ sample.values / weights.sum(axis=1)
-            result: Floats = sample.scale / mean if sample.inverse else sample.scale * mean
-            return result[:, None]
+        case Mean(values=values):
+            return _of_mean(sample, weights @ values / weights.sum(axis=1))[:, None]
         case Pooled(confusion=confusion, classes=classes, averaged=averaged, means=means):
             pooled = weights @ confusion.reshape(len(confusion), -1).astype(np.float64)
             counts = np.rint(pooled).astype(np.int64).reshape(-1, *confusion.shape[1:])
@@ -163,6 +161,30 @@ def score(sample: Sample, weights: Floats | None = None) -> Floats:
             return np.column_stack([*some, iou[:, list(classes)]])
         case Single(value=value):
             return np.full((len(weights), 1), float(value))
+
+
+def scorer(samples: Sequence[Sample]) -> Callable[[Floats], Floats]:
+    """Return a function from weights to the metrics of samples over the same images, side by side.
+
+    It gives what :func:`score` gives for each, and weighs all that are means at once.
+    """
+    means = [sample for sample in samples if isinstance(sample, Mean)]
+    values = np.column_stack([mean.values for mean in means]) if means else None
+
+    def scored(weights: Floats) -> Floats:
+        total = weights.sum(axis=1)
+        weighed = iter([] if values is None else (weights @ values / total[:, None]).T)
+        columns = [
+            _of_mean(sample, next(weighed))[:, None] if isinstance(sample, Mean) else score(sample, weights)
+            for sample in samples
+        ]
+        return np.concatenate(columns, axis=1)
+
+    return scored
+
+
+def _of_mean(sample: Mean, mean: Floats) -> Floats:
+    return sample.scale / mean if sample.inverse else sample.scale * mean
 
 
 def samples(record: Record, arrays: Arrays) -> dict[str, tuple[Sample, ...]]:

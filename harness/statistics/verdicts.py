@@ -82,7 +82,7 @@ def exact(value: Fraction, printed: Printed, unit: str, readings: Sequence[Print
     Args:
         readings: Other values that an uncertain copy of the print may stand for; the paper is not accused of the copy.
     """
-    written = f"{float(value):.10g} {unit}"
+    written = f"{float(value):.10g}{'' if unit == '1' else f' {unit}'}"
     for reading in (printed, *readings):
         if reading.interval.meets(Interval.point(value)):
             how = "is" if value == reading.value else "rounds to"
