@@ -100,9 +100,10 @@ class Change:
 
 
 class Word(Enum):
-    """What the check says of a metric."""
+    """What the check says of a metric. A suspect got worse tonight; another night tells it from a slow one."""
 
     STEADY = "steady"
+    SUSPECT = "suspect"
     REGRESSION = "regression"
     IMPROVEMENT = "improvement"
     NEW_SEGMENT = "new segment"
