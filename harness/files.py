@@ -50,10 +50,13 @@ def make_folder(folder: Path) -> None:
         raise storage_error(folder, error) from error
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Put ``content`` at ``path``, replacing what is there; a reader or a crash sees the old file or the new one.
 
     The content goes to a temporary file in the same folder, to the disk (fsync), and then gets its name.
+
+    Args:
+        durable: Whether to wait for the disk; what can be made again in no time need not.
 
     Raises:
         StorageError: The disk is full, or the folder cannot be written; the old file still stands.
@@ -64,9 +67,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
     finally:

@@ -10,6 +10,9 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from urllib.parse import unquote
 
+SHARED = re.compile(r"(\.\./)*(style\.css|script\.js)")
+"""What the pages of the site may load: its own style and script, by a relative address."""
+
 VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
 LOADING = {
     "img": "src",
@@ -189,7 +192,7 @@ def _controls(page: Page) -> Iterator[str]:
 def _loads(page: Page) -> Iterator[str]:
     for element in page.all():
         source = element.attributes.get(LOADING.get(element.tag, ""), "")
-        if source and not source.startswith("data:image/png;base64,"):
+        if source and not source.startswith("data:image/png;base64,") and not SHARED.fullmatch(source):
             yield f"<{element.tag}> loads {source[:60]}"
         css = element.own if element.tag == "style" else element.attributes.get("style", "")
         for address in re.findall(r"url\(\s*[\"']?([^\"')]*)", css):

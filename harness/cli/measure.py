@@ -125,12 +125,12 @@ def _run_one(
     if not quiet:
         _say_repeats(summary)
         if rendered is not None:
-            say_results(rendered)
+            say_results(rendered, reports)
     outcome: dict[str, object] = {
         "measured": [stored.digest for stored in summary.measured],
         "kept": summary.kept,
         "repeats": summary.repeats,
-        "report": None if rendered is None else str(rendered.page),
+        "report": None if rendered is None else str(reports / paper / "index.html"),
     }
     return _Ran(outcome, None if rendered is None else rendered.summary)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,18 +13,11 @@ from harness.packages import REPORTS, require
 
 if TYPE_CHECKING:
     from harness.experiment import Options
-    from harness.ledger.store import Ledger, Refused
+    from harness.ledger.store import Ledger
     from harness.reports.panel_views import ImagesOf
+    from harness.reports.publish import Declaration, Source
+    from harness.reports.site import Rendered
     from harness.reports.summary import Summary
-    from harness.scoring.model import Results
-
-
-class Rendered(NamedTuple):
-    """A page that was written, and what it says in short."""
-
-    page: Path
-    summary: Summary
-    refused: tuple[Refused, ...]
 
 
 @click.command()
@@ -34,9 +27,13 @@ class Rendered(NamedTuple):
 @ledger_option
 @reports_option
 def report(papers: tuple[str, ...], data: Path | None, private: bool, ledger: Path, reports: Path) -> None:
-    """Render the report of each PAPER (all, if none is given) and the index from the ledger. Measures nothing."""
+    """Render the pages of each PAPER (all, if none is given) and the index from the ledger. Measures nothing.
+
+    A paper is rendered again only where something that its pages show has changed. Of all papers, one that cannot be
+    read is named in the index, and the others are rendered.
+    """
     from harness.claims.papers import packages
-    from harness.errors import UsageError
+    from harness.errors import RemeasureError, UsageError
     from harness.experiment import photographs_of
     from harness.ledger.store import Ledger
 
@@ -47,8 +44,13 @@ def report(papers: tuple[str, ...], data: Path | None, private: bool, ledger: Pa
     summaries = {}
     for paper in papers or packages():
         images = photographs_of(paper, data) if private and data is not None else None
-        rendered = render_paper(paper, store, folder, images=images)
-        say_results(rendered)
+        try:
+            rendered = render_paper(paper, store, folder, images=images)
+        except RemeasureError:
+            if papers:
+                raise
+            continue
+        say_results(rendered, folder)
         summaries[paper] = rendered.summary
     render_papers(store, folder, summaries)
 
@@ -56,18 +58,14 @@ def report(papers: tuple[str, ...], data: Path | None, private: bool, ledger: Pa
 def render_paper(
     paper: str, ledger: Ledger, reports: Path, options: Options | None = None, images: ImagesOf | None = None
 ) -> Rendered:
-    """Audit a paper, join it with the ledger, and write its page.
+    """Audit a paper, join it with the ledger, and write its pages.
 
     Args:
-        options: Of the run whose records the page is to show first.
+        options: Of the run whose records the pages are to show first.
     """
-    from harness.reports.render import render
-    from harness.reports.summary import summarise
+    from harness.reports.publish import publish
 
-    results = _joined(paper, ledger, options)
-    stored = {found.digest: found for found in ledger.records(paper)}
-    page = render(results, lambda digest: stored[digest].arrays(), reports, images)
-    return Rendered(page, summarise(results), results.refused)
+    return publish(_source(paper, options), ledger, reports, images)
 
 
 def render_papers(ledger: Ledger, reports: Path, summaries: Mapping[str, Summary]) -> None:
@@ -78,20 +76,19 @@ def render_papers(ledger: Ledger, reports: Path, summaries: Mapping[str, Summary
     """
     from harness.claims.papers import packages
     from harness.errors import RemeasureError
-    from harness.reports.render import render_index
-    from harness.reports.summary import summarise
+    from harness.reports.publish import brief, publish_index
 
     listed, unread = [], []
     for paper in packages():
         try:
-            listed.append(summaries[paper] if paper in summaries else summarise(_joined(paper, ledger)))
+            listed.append(summaries[paper] if paper in summaries else brief(_source(paper), ledger, reports))
         except RemeasureError as error:
             unread.append(paper)
             click.echo(f"{paper} is not in the index: {error}", err=True)
-    render_index(listed, reports, unread)
+    publish_index(listed, unread, reports)
 
 
-def say_results(rendered: Rendered) -> None:
+def say_results(rendered: Rendered, reports: Path) -> None:
     """Print what the page says in its first lines, and where it is."""
     summary = rendered.summary
     click.echo(f"\n{summary.title} ({summary.venue})\n{summary.headline}")
@@ -102,14 +99,15 @@ def say_results(rendered: Rendered) -> None:
         click.echo(f"Records in use: {effort}")
     for refused in rendered.refused:
         click.echo(f"  Not used: {refused.path}: {refused.reason}", err=True)
-    click.echo(f"Report: {rendered.page}")
+    click.echo(f"Report: {reports / summary.key / 'index.html'}")
 
 
-def _joined(paper: str, ledger: Ledger, options: Options | None = None) -> Results:
-    from harness.audit.run import audit
-    from harness.claims.papers import find_paper
+def _source(paper: str, options: Options | None = None) -> Source:
+    from harness.claims.papers import claims_path, find_paper
     from harness.experiment import Options, experiments_of
-    from harness.scoring.join import join
+    from harness.reports.publish import Source
 
-    claims = find_paper(paper)
-    return join(claims, audit(claims), experiments_of(paper)(options or Options()), ledger)
+    def load() -> Declaration:
+        return find_paper(paper), experiments_of(paper)(options or Options())
+
+    return Source(paper, claims_path(paper).parent, load, "" if options is None else repr(options))

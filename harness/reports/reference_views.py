@@ -42,7 +42,7 @@ def source_tables(paper: Paper) -> tuple[SourceTable, ...]:
 def _table(name: str, references: list[Reference], paper: Paper) -> SourceTable:
     columns = {_column(reference): reference for reference in reversed(references)}
     order = list(dict.fromkeys(_column(reference) for reference in references))
-    cells = {(r.system, _column(r)): _outside(r, paper) for r in references}
+    cells = {(r.system, _column(r)): outside(r, paper) for r in references}
     systems = dict.fromkeys(reference.system for reference in references)
     rows = tuple((system, tuple(cells.get((system, column)) for column in order)) for system in systems)
     first = references[0]
@@ -63,7 +63,8 @@ def _title(reference: Reference, references: list[Reference], paper: Paper) -> s
     return f"{title} ({unit})" if unit else title
 
 
-def _outside(reference: Reference, paper: Paper) -> Outside:
+def outside(reference: Reference, paper: Paper) -> Outside:
+    """Hold a number printed elsewhere against the paper's own."""
     claim = paper.claims.get(reference.claim or "")
     if claim is None or claim.unit != reference.unit:
         return Outside(reference, claim, None)

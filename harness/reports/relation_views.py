@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.audit.finding import Finding, RelationVerdict
@@ -103,6 +104,13 @@ class Statement:
 def anchor_of(id: str) -> str:
     """Return where a statement or a case stands on the page; no other anchor begins with ``says/``."""
     return f"says/{'-'.join(id.split())}"
+
+
+def relation_anchors(prose: Sequence[Statement]) -> dict[str, str]:
+    """Map the id of each relation, and of each statement, to the anchor it has on the page."""
+    anchors = {statement.id: statement.anchor for statement in prose}
+    anchors.update((case.relation.id, case.anchor) for statement in prose for case in statement.cases)
+    return anchors
 
 
 def statements(results: Results) -> tuple[Statement, ...]:

@@ -12,34 +12,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
+from harness.audit.finding import Severity
 from harness.audit.review import compare, read_reviews
-from harness.audit.wording import span
-from harness.claims.document import slug
-from harness.durations import duration
 from harness.files import write_atomically
 from harness.ledger.record import Code, Record
 from harness.ledger.record import Environment as Machine
-from harness.reports import words
+from harness.reports import addresses, words
 from harness.reports.claim_views import ClaimView, claim_views, grids
 from harness.reports.effort_views import efforts, together
 from harness.reports.explain_views import gap_views, shift_views
 from harness.reports.measured_views import experiments, forests
-from harness.reports.numbers import UNIT_NAMES, exact, fixed, grouped, with_unit
+from harness.reports.numbers import fixed
 from harness.reports.panel_views import ArraysOf, ImagesOf, panel_views
 from harness.reports.plots.panels import heat_gradient
 from harness.reports.reference_views import source_tables
-from harness.reports.relation_views import Statement, statements
+from harness.reports.relation_views import Statement, relation_anchors, statements
 from harness.reports.summary import Summary, summary_of
 from harness.reports.sweep_views import sweep_views
-from harness.reports.values import Value, claim_name, finding_anchor, link, linked, system_order
+from harness.reports.templating import environment
+from harness.reports.values import Value, claim_name, linked, system_order
 from harness.scoring.model import Results
 from harness.statistics.evidence import Word
 
-TEMPLATES = Path(__file__).parent / "templates"
-DIGEST_LENGTH = 12
+MOST_FINDINGS = 5
 CONTENTS = (
     ("summary", "In short"),
     ("claims", "Claimed and measured"),
@@ -56,6 +51,15 @@ CONTENTS = (
     ("facts", "Settings"),
     ("provenance", "Records and digests"),
 )
+
+HOLDINGS = (
+    ("differs", "a number that fails"),
+    ("inconsistent", "a comparison that does not follow"),
+    ("contradicts", "a contradicted direction"),
+    ("error", "an error in the audit"),
+    ("measured", "measurements"),
+)
+"""What the list of papers can be filtered by, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def render(results: Results, arrays: ArraysOf, out_dir: Path, images: ImagesOf |
         LedgerError: A record's arrays are damaged.
         StorageError: The page cannot be written.
     """
-    path = out_dir / results.paper.key / "index.html"
+    path = out_dir / addresses.report_page(results.paper.key)
     write_atomically(path, page(results, arrays, images).encode("utf-8"))
     return path
 
@@ -102,14 +106,24 @@ def render_index(summaries: Sequence[Summary], out_dir: Path, unread: Sequence[s
     Raises:
         StorageError: The page cannot be written.
     """
-    path = out_dir / "index.html"
-    text = (
-        _environment()
-        .get_template("index.html")
-        .render(summaries=summaries, together=together([summary.effort for summary in summaries]), unread=unread)
-    )
-    write_atomically(path, text.encode("utf-8"))
+    path = out_dir / addresses.INDEX
+    write_atomically(path, index(summaries, unread).encode("utf-8"))
     return path
+
+
+def index(summaries: Sequence[Summary], unread: Sequence[str] = ()) -> str:
+    """Return the page that lists the papers as HTML."""
+    return (
+        environment()
+        .get_template("index.html")
+        .render(
+            summaries=summaries,
+            together=together([summary.effort for summary in summaries]),
+            unread=unread,
+            holdings=HOLDINGS,
+            has=_has,
+        )
+    )
 
 
 def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> str:
@@ -118,15 +132,15 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
     Raises:
         ClaimsError: The reviews cannot be read.
     """
-    paper = results.paper
+    paper, address = results.paper, addresses.report_page(results.paper.key)
     claims, prose = claim_views(results), statements(results)
     panels, sweeps = panel_views(results, arrays, images), sweep_views(results, arrays)
-    anchors = _relation_anchors(prose)
+    anchors = relation_anchors(prose)
     gaps, shifts = gap_views(results, arrays), shift_views(results, arrays)
     needs = _needs(claims, prose)
     reviews = read_reviews(results.audit.path)
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             paper=paper,
@@ -135,6 +149,7 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
             vanished=compare(results.audit, reviews).vanished,
             titles=results.titles,
             summary=summary_of(results, claims, prose),
+            serious=[f for f in results.audit.findings if f.severity is not Severity.NOTE][:MOST_FINDINGS],
             private=images is not None,
             source=paper.path.name,
             contents=_contents(
@@ -154,6 +169,7 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
             gaps=gaps,
             shifts=shifts,
             claim_name=lambda id: claim_name(id, paper),
+            claim_link=lambda id: addresses.relative(address, addresses.claim_page(paper.key, id)),
             linked=lambda text: linked(text, paper, anchors),
             relation_anchor=lambda id: anchors.get(id, "relations"),
             missing=needs,
@@ -162,70 +178,29 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
             absent=paper.absent,
             deviations=results.deviations,
             sources=source_tables(paper),
-            efforts=efforts(results),
-            records=_records(results),
-            machines=_machines(results),
-            codes=_codes(results),
-            recipes=_recipes(results),
-            refused=[("/".join(Path(r.path).parts[-3:]), r.reason) for r in results.refused],
-            stale=results.stale,
-            superseded=len(results.superseded),
-            transcriptions=_transcriptions(claims),
+            **_provenance(results, claims),
+            conclusions=_conclusions,
+            seed_values=_seed_values,
+            gradient=heat_gradient(),
         )
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals.update(
-        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
-        script=Markup((TEMPLATES / "script.js").read_text(encoding="utf-8")),
-        not_citable=words.NOT_CITABLE,
-        verdicts=words.VERDICTS,
-        outcomes=words.OUTCOMES,
-        severities=words.SEVERITIES,
-        derived_marks=[words.VERDICTS[word] for word in (Word.EXACT, Word.DIFFERS)],
-        direction_marks=[words.VERDICTS[word] for word in (Word.SUPPORTS, Word.CONTRADICTS, Word.INCONCLUSIVE)],
-        evidence_words=words.EVIDENCE,
-        reference_marks=(words.SAME_ELSEWHERE, words.DIFFERS_ELSEWHERE, words.MAY_DIFFER),
-        refused_mark=words.REFUSED,
-        stale_mark=words.STALE,
-        counted=words.counted,
-        with_unit=lambda printed, unit: with_unit(str(printed), unit),
-        unit_name=lambda unit: UNIT_NAMES.get(unit, unit),
-        grouped=lambda number: grouped(str(number)),
-        exact=exact,
-        span=span,
-        link=link,
-        finding_anchor=finding_anchor,
-        slug=slug,
-        duration=duration,
-        sentence=lambda text: text[:1].upper() + text[1:],
-        conclusions=_conclusions,
-        seed_values=_seed_values,
-        gradient=heat_gradient(),
-        digest_length=DIGEST_LENGTH,
-    )
-    return environment
+def _has(summary: Summary) -> str:
+    """Return which of the holdings a paper has, for the filter."""
+    held = {
+        "differs": summary.claims.count("bad"),
+        "inconsistent": summary.statements.count("bad"),
+        "contradicts": sum(found.tally.count("bad") for found in summary.directions),
+        "error": summary.findings.of(words.SEVERITIES[Severity.ERROR]),
+        "measured": summary.effort.records,
+    }
+    return " ".join(word for word, number in held.items() if number)
 
 
 def _contents(shown: Mapping[str, bool]) -> list[tuple[str, str]]:
     """Return anchor and title of each section but those that are not shown."""
     return [entry for entry in CONTENTS if shown.get(entry[0], True)]
-
-
-def _relation_anchors(prose: Sequence[Statement]) -> dict[str, str]:
-    """Map the id of each relation, and of each statement, to the anchor it has on the page."""
-    anchors = {statement.id: statement.anchor for statement in prose}
-    anchors.update((case.relation.id, case.anchor) for statement in prose for case in statement.cases)
-    return anchors
 
 
 def _in_order(values: Any) -> list[str]:
@@ -265,6 +240,21 @@ def _needs(claims: Sequence[ClaimView], prose: Sequence[Statement]) -> tuple[Nee
         Need(f"need-{place}", *key, tuple(own), tuple(directions))
         for place, (key, (own, directions)) in enumerate(ordered, start=1)
     )
+
+
+def _provenance(results: Results, claims: Sequence[ClaimView]) -> dict[str, Any]:
+    """Return what the section on records, environment and digests shows."""
+    return {
+        "efforts": efforts(results),
+        "records": _records(results),
+        "machines": _machines(results),
+        "codes": _codes(results),
+        "recipes": _recipes(results),
+        "refused": [("/".join(Path(r.path).parts[-3:]), r.reason) for r in results.refused],
+        "stale": results.stale,
+        "superseded": len(results.superseded),
+        "transcriptions": _transcriptions(claims),
+    }
 
 
 def _records(results: Results) -> list[tuple[str, Record]]:

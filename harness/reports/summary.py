@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.audit.finding import Finding, Outcome, Severity
+from harness.audit.finding import Outcome, Severity
 from harness.audit.wording import listing
 from harness.claims.model import Paper
 from harness.reports.claim_views import ClaimView, claim_views
@@ -18,7 +18,6 @@ from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence
 
 MOST_LISTED = 6
-MOST_FINDINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,6 @@ class Summary:
     statements: Tally
     directions: tuple[Directions, ...]
     findings: Tally
-    serious: tuple[Finding, ...]
     holds: tuple[Item, ...]
     fails: tuple[Item, ...]
     unknown: tuple[Item, ...]
@@ -128,7 +126,6 @@ def summary_of(results: Results, claims: Sequence[ClaimView], prose: Sequence[St
         statements=cases,
         directions=directions,
         findings=severities,
-        serious=tuple(f for f in results.audit.findings if f.severity is not Severity.NOTE)[:MOST_FINDINGS],
         holds=_holds(claims, cases, directions, paper),
         fails=_fails(claims, prose, results),
         unknown=_unknown(claims, cases, directions, paper),

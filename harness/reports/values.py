@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -123,8 +123,12 @@ def basis(evidence: Evidence, seeds: int, n: int) -> str:
     return f"{counted(seeds, 'seed')} × {grouped(str(n))} images"
 
 
-def linked(text: str, paper: Paper, anchors: Mapping[str, str]) -> Markup:
-    """Turn the ids in a sentence into links: of claims by the systems they are about, of statements by their ids."""
+def linked(text: str, paper: Paper, anchors: Mapping[str, str], to: Callable[[str], str] | None = None) -> Markup:
+    """Turn the ids in a sentence into links: of claims by the systems they are about, of statements by their ids.
+
+    Args:
+        to: From an anchor of the report to the address to link to; None links within the page.
+    """
     parts, end = [], 0
     for match in ID.finditer(text):
         id = match[0].rstrip(".")
@@ -132,7 +136,7 @@ def linked(text: str, paper: Paper, anchors: Mapping[str, str]) -> Markup:
         if claim is None and id not in anchors:
             continue
         name, anchor = (claim.system or id, id) if claim is not None else (id, anchors[id])
-        parts += [escape(text[end : match.start()]), Markup('<a href="{}">{}</a>').format(link(anchor), name)]
+        parts += [escape(text[end : match.start()]), Markup('<a href="{}">{}</a>').format((to or link)(anchor), name)]
         end = match.start() + len(id)
     return Markup("").join([*parts, escape(text[end:])])
 
