@@ -16,7 +16,11 @@ from harness.audit.worksheet import Worksheet, by_setting, whole
 from harness.claims.intervals import Interval
 from harness.claims.model import Claim
 
-COMPLEMENTS = {"accuracy": ("top1-error", "top5-error")}
+COMPLEMENTS = {
+    "accuracy": ("top1-error", "top5-error"),
+    "top1-accuracy": ("top1-error",),
+    "top5-accuracy": ("top5-error",),
+}
 
 
 def detect(sheet: Worksheet) -> Iterator[Finding]:

@@ -51,6 +51,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "top1-localisation-error": Metric("top-1 localisation error", Quantity.PROPORTION, "lower"),
         "top5-localisation-error": Metric("top-5 localisation error", Quantity.PROPORTION, "lower"),
         "accuracy": Metric("accuracy", Quantity.PROPORTION, "higher"),
+        "top1-accuracy": Metric("top-1 accuracy", Quantity.PROPORTION, "higher"),
+        "top5-accuracy": Metric("top-5 accuracy", Quantity.PROPORTION, "higher"),
         "pixel-accuracy": Metric("pixel accuracy", Quantity.SCORE, "higher"),
         "iou": Metric("IoU", Quantity.SCORE, "higher"),
         "miou": Metric("mean IoU", Quantity.SCORE, "higher"),

@@ -1,0 +1,1 @@
+"""A paper of one's own: a folder to begin with, and tables read into claims. No torch."""
