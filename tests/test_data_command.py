@@ -179,7 +179,7 @@ def test_every_dataset_of_a_claim_is_in_the_catalogue() -> None:
     claims = [claim for key in packages() for claim in find_paper(key).claims.values()]
     claimed = {claim.dataset.partition("/")[0] for claim in claims if claim.dataset}
     unknown = claimed - {dataset.key for dataset in DATASETS}
-    assert unknown <= {"cityscapes-pre-release", "voc-2012"}
+    assert unknown <= {"cityscapes-pre-release"}
 
 
 @pytest.mark.parametrize(
