@@ -98,7 +98,8 @@ def tests(session: nox.Session) -> None:
     """Run the tests; ``-- -m long`` runs the long ones."""
     _ensure_tools(session)
     session.env["REMEASURE_TOOLS"] = str(TOOLS)
-    python(session, "-m", "pytest", *(session.posargs or ("-m", "not long")))
+    usual = ("-m", "not long", "--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+    python(session, "-m", "pytest", *(session.posargs or usual))
 
 
 @nox.session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 from harness.errors import ExitCode, RemeasureError
@@ -16,6 +17,11 @@ def main() -> None:
     except RemeasureError as error:
         print(f"remeasure: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"remeasure: {error.filename}: the name is too long", file=sys.stderr)
+        sys.exit(ExitCode.USAGE)
 
 
 def _run() -> None:

@@ -28,7 +28,7 @@ SILENT = Context(Path(), "cpu", _quiet)
 BYSTANDERS = (
     *("harness.claims", "harness.experiment", "harness.errors", "harness.files", "harness.ledger", "harness.memory"),
     *("harness.statistics", "harness.weights", "harness.engine.checkpoint", "harness.architecture", "harness.shards"),
-    "harness.engine.mishaps",
+    *("harness.engine.mishaps", "harness.packages"),
 )
 """What training imports and no number depends on, or what refuses anything but the very bytes it was given."""
 

@@ -18,10 +18,10 @@ from harness.datasets.scenes import CLASS_NAMES, generate
 from harness.experiment import Experiment, Reach
 from harness.ledger.record import Code, Data, Deviation, Record
 from harness.ledger.store import Ledger
-from harness.reports.numbers import MINUS, THIN
 from harness.runner.identity import code_digest
 from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import MINUS, THIN
 
 SKILL = {"ResNet-18": 0.62, "DRN-A-18": 0.7, "DRN-B-26": 0.71, "DRN-C-26": 0.78}
 SEEDS = (0, 1, 2)

@@ -36,7 +36,7 @@ class Sample:
 
     @property
     def history(self) -> dict[str, tuple[Entry, ...]]:
-        return histories(self.results, self.experiments, self.ledger.records("mini"))
+        return histories(self.results, self.experiments)
 
     @property
     def arrays(self) -> ArraysOf:

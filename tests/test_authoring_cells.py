@@ -149,6 +149,11 @@ def test_numbers_tell_a_share_of_one_from_per_cent_and_suffixes_tell_units() -> 
     assert unit_of("Time", "time", [Cell("3.2")]) is None
 
 
+@pytest.mark.parametrize(("text", "suffix"), [("1.5B", "G"), ("3K", "k"), ("25.6M", "M"), ("76.3 %", "%"), ("7", "")])
+def test_what_stands_behind_a_number_is_a_unit_of_claims(text: str, suffix: str) -> None:
+    assert read_cell(text).suffix == suffix
+
+
 def test_guesses_are_in_the_vocabulary() -> None:
     assert {metric for _, metric in HEADERS} <= set(METRICS)
     assert set(UNIT_WORDS.values()) <= set(UNITS)

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from harness.authoring.new_paper import PACKAGE, new_paper
 from harness.claims.load import load_paper
+from harness.claims.papers import find_paper
 from harness.errors import ExitCode, UsageError
 
 TITLE = 'Nets "so called", with a \\ and ünï'
@@ -84,7 +85,13 @@ def test_a_distribution_names_its_entry_point(tmp_path: Path) -> None:
     assert {path.name for path in (folder / "remeasure_other").iterdir()} == set(PACKAGE)
 
 
-@pytest.mark.parametrize("key", ["", "A", "1st", "my-paper", "../x", "a/b", "class", "json", "a b", "é", "x" * 3 + "."])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("", "A", "1st", "my-paper", "../x", "a/b", "class", "json", "a b", "é", "xxx."),
+        *("x_", "x__y", "con", "ledger", "private", "x" * 65),
+    ],
+)
 def test_keys_that_cannot_be_packages_are_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(UsageError, match="cannot be the key"):
         new_paper(key, "Title", tmp_path)
@@ -101,6 +108,17 @@ def test_what_exists_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "notes.txt"]
 
 
+def test_a_folder_of_a_papers_name_does_not_hide_the_paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "drn").mkdir()
+    assert find_paper("drn").key == "drn"
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UsageError, match="does not exist"):
+        find_paper("mine")
+    with pytest.raises(UsageError, match="unknown paper ''"):
+        find_paper("")
+
+
 @pytest.mark.parametrize("title", ["", "  ", "two\nlines", "bell\a"])
 def test_titles_are_one_line(tmp_path: Path, title: str) -> None:
     with pytest.raises(UsageError, match="the title"):
@@ -114,6 +132,13 @@ def test_without_a_checkout_a_folder_has_to_be_named(tmp_path: Path) -> None:
     assert done.returncode == ExitCode.USAGE
     assert "--into DIR" in done.stdout
     assert not (checkout / "reproductions" / "mine").exists()
+
+
+@pytest.mark.parametrize("command", [("audit",), ("cite",), ("import-table", "t.csv", "--out"), ("new-paper",)])
+def test_a_name_too_long_for_any_folder_is_said_to_be(checkout: Path, command: tuple[str, ...]) -> None:
+    done = remeasure(*command, "x" * 300, cwd=checkout)
+    assert done.returncode == ExitCode.USAGE
+    assert "Traceback" not in done.stdout
 
 
 def test_the_same_key_twice_is_refused(checkout: Path) -> None:

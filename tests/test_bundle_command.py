@@ -64,15 +64,25 @@ def test_a_papers_bundle_verifies_with_its_page(
 
 
 def test_it_is_signed_and_the_signature_demanded(
-    bundle: Path, keys: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    bundle: Path, keys: tuple[Path, Path], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     private, public = keys
     copy = tmp_path / "copy.zip"
     shutil.copyfile(bundle, copy)
     assert remeasure(monkeypatch, "verify", copy, "--key", public) == ExitCode.VERIFICATION
     assert remeasure(monkeypatch, "sign", copy) == ExitCode.USAGE
+    capsys.readouterr()
     assert remeasure(monkeypatch, "sign", copy, "--key", private) == ExitCode.OK
+    said = capsys.readouterr().out
+    assert "Not signed" not in said
+    assert "Signed by SHA256:" in said
     assert remeasure(monkeypatch, "verify", copy, "--key", public) == ExitCode.OK
+    assert said == capsys.readouterr().out
+    signed = copy.read_bytes()
+    ledger = bundle.parent / "ledger"
+    assert remeasure(monkeypatch, "bundle", "drn", "--ledger", ledger, "--no-page", "--out", copy) == ExitCode.USAGE
+    assert copy.read_bytes() == signed
     (tmp_path / "allowed").write_text("# nobody\n", encoding="ascii")
     assert remeasure(monkeypatch, "verify", copy, "--allowed-signers", tmp_path / "allowed") == ExitCode.VERIFICATION
 

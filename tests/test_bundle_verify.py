@@ -19,7 +19,7 @@ from scoring_samples import classified, mini_paper, record_of
 from harness.audit.run import audit
 from harness.bundle.archive import pack
 from harness.bundle.build import build
-from harness.bundle.contents import DECLARED, DSSE, RECORD, REPORT, ROWS, SSH, STATEMENT, recompute
+from harness.bundle.contents import DECLARED, DSSE, RECORD, RECORDS, REPORT, ROWS, SSH, STATEMENT, recompute
 from harness.bundle.rows import rows_of, stated
 from harness.bundle.signatures import signed
 from harness.bundle.verify import opened, read, verify
@@ -181,6 +181,9 @@ def test_every_removed_added_or_renamed_file_is_found(files: Files) -> None:
                 verify(opened(pack(restated(less))), None)
         with pytest.raises(VerificationError, match="does not belong"):
             opened(pack(restated({**files, f"{name}x": b""})))
+    unlisted = f"{RECORDS}/scenes/{'0' * 16}.json"
+    with pytest.raises(VerificationError, match=f"{unlisted} is not listed"):
+        opened(pack({**files, unlisted: b"{}"}))
 
 
 def test_another_measurement_in_place_of_a_record_is_found(files: Files, tmp_path: Path) -> None:

@@ -107,9 +107,40 @@ def test_a_metric_that_disappeared_is_a_failure(check: Any, nights: Path) -> Non
     assert said.code == ExitCode.REGRESSION
     assert "1 missing" in said.out
     assert f"{rate_of(SYSTEMS[-1])}\tmissing" in said.out
-    accepted = check(*where(nights), "--accept", rate_of(SYSTEMS[-1]), "--reason", "not needed")
-    assert accepted.code == ExitCode.USAGE
-    assert "was not measured in the newest night" in accepted.err
+    for name in (rate_of(SYSTEMS[-1]), rate_of(SYSTEMS[-1]).replace("/rate", "/memory")):
+        if name in said.out:
+            accepted = check(*where(nights), "--accept", name, "--reason", "not needed")
+            assert (accepted.code, accepted.err) == (ExitCode.OK, "")
+            assert "is not expected any more since 2026-01-15 02:00: not needed" in accepted.out
+    assert check(*where(nights)).code == ExitCode.OK
+    again = check(*where(nights), "--accept", rate_of(SYSTEMS[-1]), "--reason", "not needed")
+    assert again.code == ExitCode.USAGE
+    assert "neither measured nor expected" in again.err
+
+
+def test_a_level_is_accepted_where_the_history_is_not(check: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "nights"
+    accept = ("--nights", folder, "--reason", "meant", "--accept")
+    said = check(*accept, rate_of(SLOW), "--since", "2026-01-15T03:00:00+01:00")
+    assert (said.code, said.err) == (ExitCode.OK, "")
+    (entry,) = json.loads((folder / "levels.json").read_text())["levels"]
+    assert (entry["address"], entry["since"]) == (rate_of(SLOW), start_of(QUIET_NIGHTS))
+    for name, since, message in (
+        (rate_of(SLOW), "yesterday", "no ISO 8601"),
+        (rate_of(SLOW), "9999-01-01", "yet to come"),
+        ("rate", "2026-01-15", "names no metric"),
+        ("drm/throughput/resnet-18/rate", "2026-01-15", "Did you mean drn?"),
+    ):
+        refused = check(*accept, name, "--since", since)
+        assert refused.code == ExitCode.USAGE
+        assert message in refused.err
+
+
+def test_an_accepted_level_of_no_metric_is_named(check: Any, nights: Path) -> None:
+    check("--nights", nights / "nights", "--reason", "x", "--accept", rate_of("ResNet-81"), "--since", "2026-01-02")
+    said = check(*where(nights))
+    assert said.code == ExitCode.OK
+    assert f"Not applied: the accepted level of {rate_of('ResNet-81')}" in said.err
 
 
 def test_another_machine_is_shown_and_not_compared(check: Any, nights: Path) -> None:
@@ -220,6 +251,7 @@ def test_any_recorded_history_is_judged(check: Any, tmp_path: Path) -> None:
     [
         (("--accept", "a/b/c/d"), ExitCode.USAGE, "no reason"),
         (("--reason", "meant"), ExitCode.USAGE, "--reason without --accept"),
+        (("--since", "2026-01-01"), ExitCode.USAGE, "--since without --accept"),
         (("--accept", "a/b/c/d", "--reason", "meant", "--replay"), ExitCode.USAGE, "as it is now"),
         (
             ("--accept", "drn/throughput/resnet-81/rate", "--reason", "x"),
@@ -254,6 +286,14 @@ def test_a_damaged_record_is_missed_and_named(check: Any, nights: Path) -> None:
     said = check(*where(nights))
     assert said.code == ExitCode.REGRESSION
     assert f"{rate_of(SYSTEMS[0])}\tmissing" in said.out
+    assert str(stored[0].path) in said.err
+
+
+def test_a_damaged_record_that_nothing_expects_is_no_pass(check: Any, nights: Path) -> None:
+    stored = night_of(nights, QUIET_NIGHTS, expected=())
+    stored[0].path.write_bytes(b"{}")
+    said = check(*where(nights))
+    assert said.code == ExitCode.LEDGER
     assert str(stored[0].path) in said.err
 
 

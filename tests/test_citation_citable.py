@@ -25,6 +25,7 @@ from scoring_samples import SCENES as SCENE_IMAGES
 from harness.claims.model import Paper
 from harness.ledger.record import Code
 from harness.ledger.store import Ledger
+from harness.reports.claim_views import claim_views
 from harness.scoring.citable import deciding, refusal, refusal_of, remedy
 from harness.statistics.evidence import Evidence, Word
 
@@ -108,6 +109,23 @@ def test_other_images_are_named(paper: Paper, ledger: Ledger) -> None:
     row = row_of(paper, ledger, RELEASED)
     assert refusal(row, row.measurements[0]) == "Measured on other images than the claim's (imagenet/val)."
     assert refusal_of(row)
+
+
+@pytest.mark.parametrize("evidence", [Evidence.RELEASED_WEIGHTS, Evidence.RETRAINED, Evidence.SUBSET])
+def test_strong_evidence_on_other_images_never_judges_a_claim(paper: Paper, ledger: Ledger, evidence: Evidence) -> None:
+    """Part of other images is not part of the claim's; nor does it become weaker evidence beside the claim's own."""
+    elsewhere = experiment("elsewhere", evidence)
+    fill(ledger, elsewhere, PLAIN, data=SCENE_IMAGES)
+    fill(ledger, RELEASED, PLAIN, data=IMAGENET)
+    for experiments in ((elsewhere,), (elsewhere, RELEASED)):
+        results = joined(paper, ledger, *experiments)
+        row = claim_row(results, CLAIM)
+        other = next(m for m in row.measurements if m.experiment == "elsewhere")
+        assert other.data == SCENE_IMAGES.name
+        assert refusal(row, other) == "Measured on other images than the claim's (imagenet/val)."
+        view = next(view for view in claim_views(results) if view.id == CLAIM)
+        assert [value.measurement.experiment for value in view.orientation] == ["elsewhere"]
+        assert [value.measurement.experiment for value in view.values] == [e.key for e in experiments[1:]]
 
 
 def test_only_the_strongest_evidence_is_cited(paper: Paper, ledger: Ledger) -> None:

@@ -114,7 +114,8 @@ def test_all_papers_are_run_and_the_index_lists_them(house: Path) -> None:
     assert all((house / outcome["report"]).is_file() for outcome in said.values())
     listed = index(house)
     assert problems(listed) == []
-    assert [a.attributes["href"] for a in listed.all("a")] == ["alpha/index.html", "gamma/index.html"]
+    reports = [a.attributes["href"] for a in listed.all("a") if str(a.attributes["href"]).endswith("/index.html")]
+    assert reports == ["alpha/index.html", "gamma/index.html"]
     assert [recorded(house, key) for key in said] == [UNITS, UNITS]
 
 

@@ -98,6 +98,7 @@ def test_a_broken_entry_point_gets_one_sentence_and_stops_no_other(checkout: Pat
         assert sentence.startswith(f"the paper '{key}' of the distribution bad-things is not used: ")
         assert reason in sentence
     folders = ("--ledger", str(tmp_path / "ledger"), "--reports", str(tmp_path / "reports"))
+    (tmp_path / "ledger").mkdir()
     reported = remeasure("report", *folders, cwd=checkout, path=(tmp_path,))
     assert reported.returncode == ExitCode.OK
     assert "good is not in the index: good declares no experiments" in reported.stdout

@@ -25,10 +25,10 @@ from harness.metrics.segmentation import AbsentClass, Averaging, mean_iou
 from harness.reports.explain_text import drawing, sentences, table_rows
 from harness.reports.explain_views import gap_views, shift_views
 from harness.reports.render import page
-from harness.reports.words import NOT_CITABLE
 from harness.scoring.explained import Explanation, chosen_claim, explain, explanations, reached, rescoring
 from harness.scoring.lookup import find_record
 from harness.statistics.evidence import Evidence
+from harness.wording.words import NOT_CITABLE
 
 CITYSCAPES = Data("cityscapes/val", "f" * 64, 0, 60)
 SUBSET = experiment("subset", Evidence.SUBSET, recipe={"classes": ["background", "road", "car"]})

@@ -15,7 +15,7 @@ from export_samples import LEDGER, strict_json
 
 from harness.cli import cli
 from harness.cli.export import FILES, FOLDERS, NEEDED
-from harness.errors import ExitCode, MissingPackageError, RemeasureError
+from harness.errors import ExitCode, MissingPackageError, RemeasureError, UsageError
 from harness.packages import USES
 
 ROOT = Path(__file__).parents[1]
@@ -129,12 +129,28 @@ def test_data_sets_without_a_repository_are_named(tmp_path: Path) -> None:
 
 def test_the_date_comes_from_the_records_or_from_the_user(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
+    empty.mkdir()
     with pytest.raises(RemeasureError, match="no record gives the export its date"):
         run("every-eval-ever", "drn", "--ledger", empty, "--out", tmp_path / "out")
     run("every-eval-ever", "drn", "--ledger", empty, "--out", tmp_path / "out", "--date", "2025-03-04")
     logs = [strict_json(path.read_bytes()) for path in (tmp_path / "out").rglob("*.json")]
     assert {log["retrieved_timestamp"] for log in logs} == {"1741046400"}
     assert {log["source_metadata"]["source_type"] for log in logs} == {"documentation"}
+
+
+@pytest.mark.parametrize(
+    ("form", "option"),
+    [
+        ("csv", ("--site", "https://example.org")),
+        ("citation", ("--relations",)),
+        ("latex", ("--hub", "cityscapes=owner/cityscapes")),
+        ("model-index", ("--date", "2025-03-04")),
+    ],
+)
+def test_an_option_that_a_format_does_not_take_is_refused(form: str, option: tuple[str, ...], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"{option[0]} means nothing for {form}"):
+        run(form, "drn", "--ledger", LEDGER.root, "--out", tmp_path / "out", *option)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_citation_file_is_about_papers_or_one_claim(tmp_path: Path) -> None:

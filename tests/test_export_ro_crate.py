@@ -111,13 +111,13 @@ def check(files: dict[str, bytes]) -> dict[str, Any]:
 
 
 def test_the_validator_finds_no_fault(validate: Validate, tmp_path: Path) -> None:
-    results, ledger = sample(tmp_path / "sample")
-    assert validate(put(ro_crate([results], ledger, PAGES, STATE), tmp_path / "crate")) == []
+    results, _ = sample(tmp_path / "sample")
+    assert validate(put(ro_crate([results], PAGES, STATE), tmp_path / "crate")) == []
 
 
 def test_the_validator_finds_what_is_damaged(validate: Validate, tmp_path: Path) -> None:
-    results, ledger = sample(tmp_path / "sample")
-    files = ro_crate([results], ledger, PAGES, STATE)
+    results, _ = sample(tmp_path / "sample")
+    files = ro_crate([results], PAGES, STATE)
     content = strict_json(files[METADATA])
     entities = {entity["@id"]: entity for entity in content["@graph"]}
     del entities["./"]["license"]
@@ -131,13 +131,13 @@ def test_the_validator_finds_what_is_damaged(validate: Validate, tmp_path: Path)
 @pytest.mark.long
 @pytest.mark.parametrize("key", sorted(packages()))
 def test_the_validator_finds_no_fault_with_a_papers_crate(key: str, validate: Validate, tmp_path: Path) -> None:
-    files = ro_crate([recorded(key)], LEDGER, {f"{key}/index.html": b"<!doctype html>"}, STATE)
+    files = ro_crate([recorded(key)], {f"{key}/index.html": b"<!doctype html>"}, STATE)
     assert validate(put(files, tmp_path)) == []
 
 
 def test_all_papers_fit_in_one_crate() -> None:
     results = [recorded(key) for key in packages()]
-    entities = check(ro_crate(results, LEDGER, {}, STATE))
+    entities = check(ro_crate(results, {}, STATE))
     assert {one["@id"] for one in entities["./"]["citation"]} == {each.paper.url for each in results}
     runs = [entity for entity in entities.values() if entity["@type"] == "CreateAction"]
     assert len(runs) == sum(len(each.records) for each in results)
@@ -162,8 +162,8 @@ def test_the_command_writes_a_crate_whose_pages_find_each_other(tmp_path: Path) 
 
 
 def test_records_come_out_as_they_went_in(tmp_path: Path) -> None:
-    results, ledger = sample(tmp_path / "sample")
-    files = ro_crate([results], ledger, PAGES, STATE)
+    results, _ = sample(tmp_path / "sample")
+    files = ro_crate([results], PAGES, STATE)
     entities = check(files)
     folder = put(files, tmp_path / "crate")
     found = {read(path).digest: read(path) for path in folder.glob("ledger/*/*/*.json")}
@@ -177,8 +177,8 @@ def test_records_come_out_as_they_went_in(tmp_path: Path) -> None:
 
 
 def test_synthetic_records_are_called_never_citable(tmp_path: Path) -> None:
-    results, ledger = sample(tmp_path)
-    entities = check(ro_crate([results], ledger, PAGES, STATE))
+    results, _ = sample(tmp_path)
+    entities = check(ro_crate([results], PAGES, STATE))
     synthetic = {digest[:16] for digest, record in results.records.items() if record.evidence.value == "synthetic"}
     assert synthetic
     named = {id for id, entity in entities.items() if "never citable" in entity.get("description", "")}
@@ -188,8 +188,8 @@ def test_synthetic_records_are_called_never_citable(tmp_path: Path) -> None:
 
 
 def test_code_is_named_by_its_commit_only_where_that_is_what_ran(tmp_path: Path) -> None:
-    results, ledger = sample(tmp_path)
-    entities = check(ro_crate([results], ledger, PAGES, STATE))
+    results, _ = sample(tmp_path)
+    entities = check(ro_crate([results], PAGES, STATE))
     named = {entity["url"] for entity in entities.values() if entity["@type"] == "SoftwareApplication"}
     assert f"swh:1:rev:{COMMIT}" in named
     (hashed,) = named - {f"swh:1:rev:{COMMIT}"}

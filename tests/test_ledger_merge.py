@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ from ledger_samples import sample_arrays, sample_record
 
 from harness.cli import cli
 from harness.errors import ExitCode, UsageError
+from harness.ledger import canonical
 from harness.ledger.merge import merge
 from harness.ledger.store import Ledger
 
@@ -74,9 +76,12 @@ def test_a_damaged_record_is_left_and_one_that_is_intact_elsewhere_is_mended(tmp
     mended = mine.root / by_seed[1].relative_to(theirs.root)
     mended.with_suffix(".npz").write_bytes(b"damaged here")
     by_seed[3].write_text(by_seed[3].read_text().replace("12.5", "12.6"))
+    emptied = ledger_of(theirs.root, {4})
+    (lacking,) = (stored.path for stored in emptied.records() if stored.record.seed == 4)
+    lacking.with_suffix(".npz").write_bytes(b"damaged there")
     merged = merge(theirs, mine)
     assert [stored.record.seed for stored in merged.added] == [1]
-    assert [Path(refused.path) for refused in merged.refused] == [by_seed[3]]
+    assert [Path(refused.path) for refused in merged.refused] == sorted((by_seed[3], lacking))
     assert {stored.record.seed for stored in mine.records(verify_arrays=True)} == {1, 2}
 
 
@@ -94,6 +99,55 @@ def test_the_command_names_what_it_did_not_add(tmp_path: Path) -> None:
     assert again.exit_code == ExitCode.OK
     assert "0 records added" in again.output
     assert isinstance(CliRunner().invoke(cli, ["merge", str(tmp_path / "nowhere")]).exception, UsageError)
+
+
+def test_a_folder_that_is_no_ledger_is_no_empty_union(tmp_path: Path) -> None:
+    theirs = ledger_of(tmp_path / "out" / "ledger", {1})
+    arguments = ["merge", str(theirs.root.parent), "--ledger", str(tmp_path / "mine")]
+    refused = CliRunner().invoke(cli, arguments).exception
+    assert isinstance(refused, UsageError)
+    assert "holds no records" in str(refused)
+
+
+def test_a_ledger_and_itself_are_itself(tmp_path: Path) -> None:
+    mine = ledger_of(tmp_path / "mine", {1, 2})
+    before = files(mine)
+    (tmp_path / "link").symlink_to(mine.root)
+    for same in (mine.root, tmp_path / "link"):
+        merged = merge(Ledger(same), mine)
+        assert (merged.added, merged.present) == ((), 2)
+    assert files(mine) == before
+
+
+def rewritten(ledger: Ledger, **fields: object) -> Path:
+    """Write the ledger's record once more with other fields, under the name that they give it."""
+    (old,) = (stored.path for stored in ledger.records())
+    content = json.loads(old.read_bytes()) | fields
+    path = ledger.root.joinpath(content["paper"], content["experiment"], f"{canonical.digest(content)[:16]}.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(canonical.pretty(content))
+    path.with_suffix(".npz").write_bytes(old.with_suffix(".npz").read_bytes())
+    old.unlink()
+    return path
+
+
+def test_what_a_later_version_wrote_into_a_record_is_kept(tmp_path: Path) -> None:
+    theirs, mine = ledger_of(tmp_path / "theirs", {1}), Ledger(tmp_path / "mine")
+    later = rewritten(theirs, temperature=41.5)
+    (added,) = merge(theirs, mine).added
+    assert added.path.read_bytes() == later.read_bytes()
+    assert added.arrays().keys() == added.record.arrays.keys()
+    assert merge(theirs, mine).present == 1
+    assert digests(mine) == digests(theirs)
+
+
+def test_a_record_whose_names_are_no_folders_is_refused(tmp_path: Path) -> None:
+    theirs, mine = ledger_of(tmp_path / "theirs", {1}), Ledger(tmp_path / "mine")
+    rewritten(theirs, paper="Other Paper")
+    merged = merge(theirs, mine)
+    assert merged.added == ()
+    assert ["'Other Paper' is no key of a paper" in refused.reason for refused in merged.refused] == [True]
+    assert not mine.root.exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX")

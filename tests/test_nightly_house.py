@@ -17,6 +17,7 @@ from harness.nightly.kept import NightFile
 from harness.regression.history import read
 from harness.regression.levels import accept
 from harness.regression.model import Night
+from harness.runner.state import STATE, hold
 
 NIGHTS = 15
 SLOW = f"{KEY}/clock/wide/rate"
@@ -90,7 +91,7 @@ def test_a_planted_slowdown_and_a_planted_loss_are_caught(begin: Callable[..., H
     issue = (made.out / "issues" / f"{SLOW.replace('/', '-')}.md").read_text()
     assert issue.startswith(f"# Nightly: {SLOW}\n\n**Regression**")
     assert f"remeasure run {KEY} --only clock --only Wide --seed 0 --again" in issue
-    assert f"remeasure check --accept {SLOW} --reason" in issue
+    assert any(f"remeasure check --accept {SLOW} --since {night.started} --reason" in issue for night in made.files())
     assert "−7." in issue, "a rate: 1 / 1.08"
     assert (made.out / "issues" / f"{WRONG.replace('/', '-')}.md").exists()
     assert not any("narrow-rate" in path.name for path in made.out.glob("issues/*")), "the others are where they were"
@@ -107,6 +108,8 @@ def test_a_planted_slowdown_and_a_planted_loss_are_caught(begin: Callable[..., H
 
 def test_a_failing_unit_stops_nothing_else(begin: Callable[..., House]) -> None:
     made = begin(fails=True)
+    damaged = made.records(made.files()[0].measured)[0].path
+    damaged.write_bytes(b"{}")
     done = made.nightly()
     assert done.returncode == ExitCode.INFRASTRUCTURE, done.stdout + done.stderr
     file = made.files()[-1]
@@ -114,6 +117,7 @@ def test_a_failing_unit_stops_nothing_else(begin: Callable[..., House]) -> None:
     page = Page((made.out / "index.html").read_text(encoding="utf-8"))
     assert page.by_id("failed").text.count("ZeroDivisionError: a defect in Wide") == 1
     assert "clouds: Narrow, seed 0" in page.by_id("failed").text
+    assert damaged.name in page.by_id("failed").text, "what cannot be compared is told"
     assert "Its process ended with -9" in page.by_id("failed").text
     assert "Traceback" in page.by_id("failed").text
     assert "What measures it failed" in page.by_id(WRONG.replace("/", "-")).text
@@ -129,7 +133,7 @@ def test_a_metric_that_disappeared_is_no_pass(begin: Callable[..., House]) -> No
     assert missed == made.files()[-2].expected, "it is missed until somebody accepts that it is gone"
     gone = [name for name in missed if "/clock/" in name]
     for name in gone:
-        accept(made.nights, name, newest(made, name).started, "the clock is broken")
+        accept(made.nights, name, made.files()[-1].started, "the clock is broken")
     assert made.nightly().returncode == ExitCode.OK
     assert made.files()[-1].expected == tuple(name for name in missed if name not in gone)
 
@@ -173,3 +177,12 @@ def test_bad_input(tmp_path: Path, arguments: tuple[str, ...], said: str) -> Non
     assert done.returncode == ExitCode.USAGE
     assert said in done.stderr
     assert not (tmp_path / "reports").exists()
+
+
+def test_one_night_at_a_time(tmp_path: Path) -> None:
+    home = house(tmp_path)
+    with hold(home.folder / STATE, "nightly"):
+        done = home.nightly()
+    assert done.returncode == ExitCode.USAGE
+    assert "another run of nightly is going on" in done.stderr
+    assert not home.nights.exists()

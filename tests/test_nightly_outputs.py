@@ -76,6 +76,31 @@ def test_only_what_failed_explains_what_is_missing() -> None:
     ]
 
 
+def test_what_to_do_is_about_what_no_failure_explains() -> None:
+    full = full_report()
+    report = replace(full, decisions=tuple(one for one in full.decisions if one.word is not Word.REGRESSION))
+    assert report.explained(report.alarms[0])
+    assert "drn/scenes/drn-a-18/top1-error" in github.what_to_do(report)
+    assert f"--accept {IOU.id}" not in github.what_to_do(report)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_night_without_a_number_is_told_by_every_output(bad: float, tmp_path: Path) -> None:
+    full = full_report()
+    slow = full.series[RATE.id]
+    broken = replace(slow, nights=(*slow.nights[:-1], replace(slow.nights[-1], value=bad, again=bad)))
+    (word,) = (one for one in full.decisions if one.address == RATE)
+    told = replace(
+        word, word=Word.NOT_COMPARED, level=None, tonight=None, change=None, since="", reason="Not compared."
+    )
+    write(replace(full, decisions=(told,), series={RATE.id: broken}), tmp_path)
+    html = (tmp_path / "index.html").read_text()
+    assert problems(Page(html)) == []
+    assert not re.search(r'"(nan|inf)"', html)
+    only = replace(broken, nights=broken.nights[-1:])
+    assert problems(Page(page(replace(full, decisions=(told,), series={RATE.id: only})))) == []
+
+
 def test_junit_has_a_case_for_everything_and_adds_up() -> None:
     report = full_report()
     root = ElementTree.fromstring(junit(report))

@@ -118,6 +118,15 @@ def test_an_interrupted_night_goes_on_for_a_day_and_no_longer(tmp_path: Path) ->
     assert kept.opened(tmp_path, "abacus")[0].started != abandoned.started
 
 
+def test_no_two_nights_begin_in_one_second(tmp_path: Path) -> None:
+    first, _ = kept.opened(tmp_path, "cpu")
+    seconds = [datetime.fromisoformat(first.started) + timedelta(seconds=more) for more in range(10)]
+    for second in seconds:
+        kept.save(tmp_path, NightFile(started=second.isoformat(), device="Some GPU", measured=("d" * 64,)))
+    started = kept.opened(tmp_path, "cpu")[0].started
+    assert datetime.fromisoformat(started) > seconds[-1]
+
+
 def test_what_is_kept_is_a_manifest(tmp_path: Path) -> None:
     night = NightFile(
         started="2026-03-01T01:00:00+00:00", device="cpu", measured=("d" * 64,), fixed={"drn": ("scenes",)}, session=3.0
@@ -231,6 +240,27 @@ def test_the_workflow_says_what_github_reads() -> None:
     assert any("nox -s nightly" in run for run in runs)
     for run in runs:
         subprocess.run(["bash", "-n"], input=run, text=True, check=True)
+
+
+def test_the_workflow_adds_to_the_history_and_replaces_only_the_levels(tmp_path: Path) -> None:
+    """Its first step, twice: what is there stays, and levels come from the repository."""
+    (job,) = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"].values()
+    script = next(step["run"] for step in job["steps"] if "run" in step)
+    history = tmp_path / "history"
+    for name, content in (("ledger/drn/a.json", "old"), ("nights/levels.json", "accepted"), ("nights/1.json", "night")):
+        path = tmp_path / "reports" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    (history / "nights").mkdir(parents=True)
+    (history / "nights/1.json").write_text("longer")
+    (history / "nights/levels.json").write_text("none")
+    (tmp_path / "night/issues").mkdir(parents=True)
+    environment = {"PATH": "/usr/bin:/bin", "HISTORY": str(history)}
+    for _ in range(2):
+        subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script], cwd=tmp_path, env=environment, check=True)
+    found = {str(path.relative_to(history)): path.read_text() for path in history.rglob("*") if path.is_file()}
+    assert found == {"ledger/drn/a.json": "old", "nights/1.json": "longer", "nights/levels.json": "accepted"}
+    assert not (tmp_path / "night").exists(), "no issue of another night is told again"
 
 
 def test_the_workflow_opens_or_updates_one_issue_for_each_alarm(tmp_path: Path) -> None:

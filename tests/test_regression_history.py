@@ -241,7 +241,7 @@ def test_one_name_for_one_time(tmp_path: Path) -> None:
     }
 
 
-def test_records_that_give_no_number_are_refused_with_the_reason(tmp_path: Path) -> None:
+def test_records_that_give_no_number_are_named_with_the_reason(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     add(ledger, "2026-01-01T00:00:00+00:00", complete=False)
     add(ledger, "2026-01-02T00:00:00+00:00", recipe={"scale": "toy"})
@@ -251,10 +251,26 @@ def test_records_that_give_no_number_are_refused_with_the_reason(tmp_path: Path)
     add(ledger, "2026-01-05T00:00:00+00:00", 0.5)
     history = read(ledger)
     assert [night.started[:10] for night in top1(history)] == ["2026-01-05"]
-    reasons = sorted(refused.reason for refused in history.refused)
-    assert len(reasons) == 4
-    for part in ("array 'ranks' cannot be used", "stopped early", "toy run", "'yesterday', is no ISO 8601 time"):
-        assert any(part in reason for reason in reasons)
+    for found, parts in (
+        (history.refused, ("stopped early", "toy run")),
+        (history.damaged, ("array 'ranks' cannot be used", "'yesterday', is no ISO 8601 time")),
+    ):
+        assert len(found) == len(parts)
+        for part in parts:
+            assert any(part in each.reason for each in found)
+
+
+def test_a_night_knows_nothing_of_what_began_later(tmp_path: Path) -> None:
+    """Neither of another device's night nor of what was measured by hand meanwhile, nor of what they expect."""
+    night_of(tmp_path, 0)
+    ledger, nights = Ledger(tmp_path / "ledger"), tmp_path / "nights"
+    before = read(ledger, nights)
+    night_of(tmp_path, 1, expected=["drn/throughput/drn-d-105/rate"])
+    by_hand = timing_record(SYSTEMS[0], "2026-01-01T12:00:00+00:00")
+    ledger.append(by_hand, {"seconds": seconds_of(SYSTEMS[0], 3)})
+    told = read(ledger, nights, until=start_of(0))
+    assert (told.series, told.manifests, told.tonight) == (before.series, before.manifests, start_of(0))
+    assert len(one(read(ledger, nights), rate_of(SYSTEMS[0])).nights) == 3
 
 
 def test_scenes_of_the_repository_repeat_bit_for_bit() -> None:

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.claims.vocabulary import Direction
+from harness.nightly.wording import sentence
 from harness.regression.model import FAILURES, Address, Decision, Kind, Level, Night, Series, Shape, Word
 from harness.regression.rule import decide, replay, suspects
-from harness.scoring.scores import Mean, Metric
+from harness.scoring.scores import Mean, Metric, Single
 
 OTHERS = 6
 """Further metrics, so that a night as a whole can be told from one of its metrics."""
@@ -159,6 +160,37 @@ def test_what_was_expected_and_is_not_there_is_missing() -> None:
     assert decide([replace(never, expected=False)], []) == ()
 
 
+def test_an_end_that_was_accepted_is_not_missed() -> None:
+    gone, never = (
+        timed([*noisy(20), 2.0], "gone", again=2.0),
+        Series(Address("p", "e", "s", "never"), Kind.SPEED, "s", "lower", ()),
+    )
+    beside = timed(noisy(22))
+    ends = [Level(one.address.id, start(21), "not needed") for one in (gone, never)]
+    assert [one.word for one in decide([gone, never, beside], ends)] == [Word.STEADY]
+    earlier = [replace(one, since=start(20)) for one in ends[:1]]
+    assert decide([gone, beside], earlier)[0].word is Word.MISSING, "that was about a level it was measured at"
+    back = replace(gone, nights=(*gone.nights, Night(start(22), 1.0, "a")))
+    assert decide([back, beside], ends[:1])[0].word is Word.NEW_SEGMENT
+
+
+@pytest.mark.parametrize(("level", "tonight"), [(1.0, 1e308), (5e-324, 1e308), (1e308, 5e-324)])
+def test_no_change_is_too_large_to_be_told(level: float, tonight: float) -> None:
+    for better in ("lower", "higher"):
+        one = said(timed([*[level] * 20, tonight], again=tonight, better=better))
+        assert one.word is (Word.REGRESSION if (tonight > level) == (better == "lower") else Word.IMPROVEMENT)
+        assert one.change is not None
+        assert np.isfinite([one.change.estimate, one.change.low, one.change.high]).all()
+        assert sentence(one)
+
+
+def test_what_overshoots_its_old_level_is_not_called_steady() -> None:
+    faster = [*noisy(40), *(0.9 * v for v in noisy(5, 1))]
+    assert said(timed([*faster, 1.3], again=1.3)).word is Word.SUSPECT
+    assert said(timed([*faster, 1.3])).word is Word.SUSPECT
+    assert said(timed([*faster, 1.3, 1.3, 1.3], again=1.3)).word is Word.REGRESSION
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), 0.0, -1.0])
 def test_what_is_no_time_is_not_compared(bad: float) -> None:
     for series in (timed([*noisy(20), bad]), timed([*noisy(20), 1.0], again=bad), timed([bad])):
@@ -294,6 +326,42 @@ def test_a_lost_half_point_stands_and_may_return() -> None:
     lost = [images(37, 12, started=night) for night in range(1, 5)]
     spoken = [said[0].word for _, said in replay([network(images(0), *lost, images(0, started=5))], [])]
     assert spoken == [Word.NEW_SEGMENT, *[Word.REGRESSION] * 4, Word.STEADY]
+
+
+def test_half_of_a_loss_that_is_still_seen_is_no_return() -> None:
+    nights = [images(0), images(100, started=1), images(40, started=2), images(3, started=3)]
+    spoken = [said[0] for _, said in replay([network(*nights)], [])]
+    assert [one.word for one in spoken] == [Word.NEW_SEGMENT, Word.REGRESSION, Word.REGRESSION, Word.STEADY]
+    assert spoken[2].since == start(1)
+
+
+def test_seeds_that_come_and_go_move_no_level() -> None:
+    """Another seed is two points better, so that the mean over both hides the loss that pairing shows."""
+
+    def both(first: Night, second: Night) -> Night:
+        samples = {0: first.samples[0], 1: second.samples[0]}
+        return replace(first, samples=samples, value=(first.value + second.value) / 2)
+
+    better = images(0, wrong=1400)
+    nights = (both(images(0), better), both(images(40, started=1), images(40, wrong=1400)), images(40, started=2))
+    first, lost, alone = (said[0] for _, said in replay([network(*nights)], []))
+    assert (first.word, lost.word, alone.word) == (Word.NEW_SEGMENT, Word.REGRESSION, Word.REGRESSION)
+    assert lost.level == alone.level == pytest.approx(29.0)
+    assert alone.since == start(1)
+    assert "only of seed 0, which both nights have" in alone.reason
+    assert "which both" not in lost.reason
+    mended = decide([network(*nights[:2], images(0, started=2))], [])[0]
+    assert mended.word is Word.STEADY, "its mean is a point worse, the seed is what it was"
+
+
+def test_a_count_that_is_nearly_what_it_was_is_not_what_it_was() -> None:
+    counts = [
+        Night(start(place), float(count), "a", samples={0: Single(Metric("parameters"), count)})
+        for place, count in enumerate((21, 25, 22, 21))
+    ]
+    series = Series(Address("p", "e", "network", "parameters"), Kind.ACCURACY, "1", "lower", tuple(counts))
+    spoken = [said[0].word for _, said in replay([series], [])]
+    assert spoken == [Word.NEW_SEGMENT, Word.REGRESSION, Word.REGRESSION, Word.STEADY]
 
 
 def test_the_same_outcomes_are_no_change() -> None:

@@ -17,9 +17,10 @@ from harness.claims.load import load_paper
 from harness.durations import duration
 from harness.errors import StorageError
 from harness.ledger.store import Ledger
-from harness.reports.render import page, render, render_index
+from harness.reports.publish import publish_index
+from harness.reports.render import index, page
 from harness.reports.summary import summarise
-from harness.reports.words import NOT_CITABLE
+from harness.wording.words import NOT_CITABLE
 
 TESTS = Path(__file__).parent
 
@@ -110,7 +111,7 @@ quote = {bad}
     assert not list(tree.all("img"))
     assert not list(tree.all("b"))
     assert tree.text.count(HOSTILE) > 15
-    assert Page(render_index([summarise(results)], tmp_path).read_text()).text.count(HOSTILE) > 1
+    assert Page(index([summarise(results)])).text.count(HOSTILE) > 1
 
 
 def test_records_that_were_not_used_are_said_loudly(tmp_path: Path) -> None:
@@ -128,9 +129,9 @@ def test_records_that_were_not_used_are_said_loudly(tmp_path: Path) -> None:
     assert f"mini/scenes/{edited.path.name}" in listed
     assert str(tmp_path) not in tree.text
     assert results.stale[0][:12] in listed
-    index = Page(render_index([summarise(results)], tmp_path).read_text())
-    assert "refused" in index.text
-    assert problems(tree) == problems(index) == []
+    listing = Page(index([summarise(results)]))
+    assert "refused" in listing.text
+    assert problems(tree) == problems(listing) == []
 
 
 def test_a_page_without_measurements_says_so(tmp_path: Path) -> None:
@@ -157,9 +158,9 @@ def test_a_direction_against_the_paper_reads_as_one(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
     results = joined(mini_paper(tmp_path), Ledger(tmp_path / "ledger"))
-    (tmp_path / "mini").write_text("in the way")
-    with pytest.raises(StorageError, match="mini"):
-        render(results, no_arrays, tmp_path)
+    (tmp_path / "site").write_text("in the way")
+    with pytest.raises(StorageError, match="site"):
+        publish_index([summarise(results)], (), tmp_path / "site")
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from harness.audit.finding import Outcome, Severity
 from harness.claims.load import load_paper
 from harness.durations import duration
 from harness.ledger.store import Ledger
+from harness.reports import render
 from harness.reports.effort_views import Effort
-from harness.reports.numbers import THIN
-from harness.reports.render import page, render_index
 from harness.reports.summary import Summary, summarise
-from harness.reports.words import NOT_CITABLE
 from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import THIN
+from harness.wording.words import NOT_CITABLE
 
 ERRORS = {"Plain": 0.45, "Dilated": 0.3, "Degridded": 0.12}
 COUNTS = {"Plain": 11_689_512, "Dilated": 11_689_512, "Degridded": 21_126_584}
@@ -44,8 +44,8 @@ def measured(tmp_path: Path) -> Results:
     return joined(load_paper(toml), ledger, exact, scenes)
 
 
-def listed(summaries: list[Summary], folder: Path, unread: tuple[str, ...] = ()) -> Page:
-    return Page(render_index(summaries, folder, unread).read_text(encoding="utf-8"))
+def listed(summaries: list[Summary], unread: tuple[str, ...] = ()) -> Page:
+    return Page(render.index(summaries, unread))
 
 
 def cells(index: Page, key: str) -> dict[str, Element]:
@@ -62,8 +62,8 @@ def counts(cell: Element) -> dict[str, int]:
     return found
 
 
-def test_a_line_counts_what_the_results_hold(measured: Results, tmp_path: Path) -> None:
-    index = listed([summarise(measured)], tmp_path)
+def test_a_line_counts_what_the_results_hold(measured: Results) -> None:
+    index = listed([summarise(measured)])
     assert problems(index) == []
     line = cells(index, "mini")
     claims = [row.verdict.word.value for row in measured.claims]
@@ -91,8 +91,8 @@ def test_a_line_counts_what_the_results_hold(measured: Results, tmp_path: Path) 
     assert any(a.attributes["href"] == "mini/index.html" for a in index.by_id("mini").all("a"))
 
 
-def test_a_line_says_when_it_was_measured_and_what_that_took(measured: Results, tmp_path: Path) -> None:
-    index = listed([summarise(measured)], tmp_path)
+def test_a_line_says_when_it_was_measured_and_what_that_took(measured: Results) -> None:
+    index = listed([summarise(measured)])
     text = cells(index, "mini")["Measured"].text
     assert "2025-01-03" in text
     assert duration(9 * 20.0 + 3 * 0.5) in text
@@ -105,10 +105,10 @@ def test_memory_in_words(peak: float | None, text: str) -> None:
     assert Effort(1, 1.0, peak, "", "", ()).memory.replace(THIN, " ") == text
 
 
-def test_times_add_up_over_papers_and_memory_does_not(measured: Results, tmp_path: Path) -> None:
+def test_times_add_up_over_papers_and_memory_does_not(measured: Results) -> None:
     one = summarise(measured)
     other = replace(one, key="other", effort=replace(one.effort, seconds=3600.0, peak=4096.0))
-    caption = next(listed([one, other], tmp_path).all("caption")).text
+    caption = next(listed([one, other]).all("caption")).text
     assert duration(3600.0 + one.effort.seconds) in caption
     assert "4.0" in caption
     assert "2 papers" in caption
@@ -116,7 +116,7 @@ def test_times_add_up_over_papers_and_memory_does_not(measured: Results, tmp_pat
 
 
 def test_provenance_says_what_each_experiment_took(measured: Results) -> None:
-    tree = Page(page(measured, no_arrays))
+    tree = Page(render.page(measured, no_arrays))
     table = tree.by_id("efforts")
     lines = [row.text for body in table.all("tbody") for row in body.all("tr")]
     assert len(lines) == 3
@@ -135,7 +135,7 @@ def test_provenance_says_what_each_experiment_took(measured: Results) -> None:
 
 def test_a_paper_without_records_has_a_line(tmp_path: Path) -> None:
     summary = summarise(joined(mini_paper(tmp_path), Ledger(tmp_path / "ledger"), experiment()))
-    index = listed([summary], tmp_path)
+    index = listed([summary])
     assert problems(index) == []
     line = cells(index, "mini")
     assert line["Measured"].text == "not yet"
@@ -145,9 +145,9 @@ def test_a_paper_without_records_has_a_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("papers", [0, 1, 4, 20])
-def test_any_number_of_papers_can_be_listed(measured: Results, tmp_path: Path, papers: int) -> None:
+def test_any_number_of_papers_can_be_listed(measured: Results, papers: int) -> None:
     summaries = [replace(summarise(measured), key=f"paper-{place}", title=f"Title {place}") for place in range(papers)]
-    index = listed(summaries, tmp_path)
+    index = listed(summaries)
     assert problems(index) == []
     links = [a.attributes["href"] for a in index.all("a")]
     beside = ("index.html", "audit.html", "deviations.html", "index.json")
@@ -160,13 +160,13 @@ def test_records_that_were_not_used_show_in_the_line(tmp_path: Path) -> None:
     edited, *_ = fill(ledger, scenes, ERRORS)
     edited.path.write_text(edited.path.read_text().replace("12.5", "13.5"))
     fill(ledger, experiment("gone"), {"Plain": 0.4}, seeds=(0,))
-    line = listed([summarise(joined(mini_paper(tmp_path), ledger, scenes))], tmp_path).by_id("mini").text
+    line = listed([summarise(joined(mini_paper(tmp_path), ledger, scenes))]).by_id("mini").text
     assert "1 ledger record refused" in line
     assert "1 record out of date" in line
 
 
-def test_a_paper_that_cannot_be_read_is_named(measured: Results, tmp_path: Path) -> None:
-    index = listed([summarise(measured)], tmp_path, ("broken",))
+def test_a_paper_that_cannot_be_read_is_named(measured: Results) -> None:
+    index = listed([summarise(measured)], ("broken",))
     assert problems(index) == []
     alert = next(element for element in index.all("div") if "alert" in element.classes)
     assert "broken" in alert.text
@@ -174,7 +174,7 @@ def test_a_paper_that_cannot_be_read_is_named(measured: Results, tmp_path: Path)
 
 
 def test_experiments_go_by_their_titles(measured: Results) -> None:
-    tree = Page(page(measured, no_arrays))
+    tree = Page(render.page(measured, no_arrays))
     for part in ("relations", "differences", "measured", "provenance", "claims"):
         assert "Trained on scenes" in tree.by_id(part).text, part
     summary = summarise(measured)

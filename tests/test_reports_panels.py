@@ -20,8 +20,8 @@ from harness.claims.papers import find_paper
 from harness.ledger.record import Record
 from harness.ledger.store import Ledger
 from harness.reports.plots.panels import LABELS
-from harness.reports.render import page, render
-from harness.reports.words import NOT_CITABLE
+from harness.reports.render import page
+from harness.wording.words import NOT_CITABLE
 
 SYSTEMS = ("Plain", "Plain + CRF", "Dilated", "Dilated + CRF", "Degridded", "Degridded + CRF")
 
@@ -89,7 +89,7 @@ def test_maps_of_photographs_come_without_them_until_asked_for_in_private(tmp_pa
         asked.append(index.tolist())
         return np.random.default_rng(len(record.system)).integers(0, 255, (len(index), 48, 48, 3)).astype(np.uint8)
 
-    private = Page(render(results, arrays_of(ledger), tmp_path / "private", images).read_text())
+    private = Page(page(results, arrays_of(ledger), images))
     assert problems(private) == []
     assert asked == [[0, 7, 14, 21]]
     assert "not for publication" in private.text

@@ -18,8 +18,8 @@ from harness.errors import UsageError
 from harness.experiment import Experiment
 from harness.ledger.store import Ledger
 from harness.reports.render import page
-from harness.reports.words import NOT_CITABLE
 from harness.scoring.sweeps import sweep_errors, swept_thresholds
+from harness.wording.words import NOT_CITABLE
 
 THRESHOLDS = (0.0, 0.25, 0.5, 0.75)
 IMAGES = 90

@@ -16,7 +16,9 @@ from scoring_samples import SCENES as SCENE_IMAGES
 import harness
 from harness.claims.papers import find_paper
 from harness.errors import UsageError
+from harness.ledger.record import Code
 from harness.ledger.store import Ledger
+from harness.runner.identity import code_digest
 from harness.scoring.model import Results
 from harness.scoring.tidy import CLAIM_COLUMNS, RELATION_COLUMNS, claims_table, relations_table
 from harness.statistics.evidence import Evidence
@@ -78,6 +80,22 @@ def test_a_measured_row_is_that_of_the_records_images(table: pd.DataFrame, sampl
     assert pd.isna(row.commit)
     assert pd.isna(row.why_not)
     assert pd.isna(row.remedy)
+
+
+def test_what_was_measured_on_stands_beside_the_claims_own_data_set(table: pd.DataFrame) -> None:
+    measured = table[table.measured.notna()].dropna(subset="dataset").set_index("evidence")
+    assert set(measured.loc[["released-weights"]].measured_on) == {"imagenet/val"}
+    assert set(measured.loc[["synthetic"]].measured_on) == {SCENE_IMAGES.name}
+    assert table[table.evidence == "exact"].measured_on.isna().all()
+
+
+def test_a_commit_is_that_of_the_code_and_changes_to_it_are_told(tmp_path: Path) -> None:
+    paper, ledger = mini_paper(tmp_path), Ledger(tmp_path / "ledger")
+    for seed, dirty in enumerate((False, True)):
+        code = Code(code_digest(RELEASED.source), "a" * 40, dirty)
+        fill(ledger, RELEASED, {"Plain": 0.3}, [seed], data=IMAGENET, code=code)
+    row = one(claims_table([joined(paper, ledger, RELEASED)]), CLAIM, "released-weights")
+    assert row.commit == f"{'a' * 40}; {'a' * 40} with changes"
 
 
 def test_the_difference_is_measured_minus_claimed(table: pd.DataFrame) -> None:

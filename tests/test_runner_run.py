@@ -216,7 +216,7 @@ def test_a_state_folder_that_cannot_be_written(desk: Desk) -> None:
 def test_one_run_at_a_time(desk: Desk) -> None:
     with (
         hold(desk.state.folder.parent, "tiny"),
-        pytest.raises(UsageError, match="another run is measuring tiny") as caught,
+        pytest.raises(UsageError, match="another run of tiny is going on") as caught,
     ):
         desk.run()
     assert caught.value.remedy

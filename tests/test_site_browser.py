@@ -43,7 +43,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = sample(tmp_path_factory.mktemp("sample"))
     ledger = Ledger(LEDGER)
     real = load_results("drn", ledger)
-    history = histories(real, experiments_of("drn")(Options()), ledger.records("drn"))
+    history = histories(real, experiments_of("drn")(Options()))
     pages = made.pages | paper_pages(real, arrays_of(ledger), history)
     pages |= index_pages([summarise(real), summarise(made.results)], ("broken",))
     return put(pages, tmp_path_factory.mktemp("site"))

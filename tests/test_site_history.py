@@ -59,7 +59,7 @@ def test_records_in_use_are_not_read_again(made: Sample) -> None:
         asked.append(stored.digest)
         return readings(stored)
 
-    found = histories(made.results, made.experiments, made.ledger.records("mini"), recall)
+    found = histories(made.results, made.experiments, recall)
     assert sorted(asked) == sorted(old)
     assert found == made.history
 
@@ -67,7 +67,7 @@ def test_records_in_use_are_not_read_again(made: Sample) -> None:
 def test_a_record_nobody_replaced_is_out_of_date(tmp_path: Path) -> None:
     paper, ledger, scenes = mini_paper(tmp_path), Ledger(tmp_path / "ledger"), experiment()
     fill(ledger, scenes, {"Plain": 0.4}, code=OLD_CODE)
-    found = histories(joined(paper, ledger, scenes), (scenes,), ledger.records("mini"))
+    found = histories(joined(paper, ledger, scenes), (scenes,))
     assert [entry.standing for entry in found[PLAIN]] == [Standing.STALE] * 3
 
 
@@ -75,7 +75,7 @@ def test_of_a_repeated_measurement_the_newest_counts(tmp_path: Path) -> None:
     paper, ledger, scenes = mini_paper(tmp_path), Ledger(tmp_path / "ledger"), experiment()
     for day in (1, 2, 3):
         fill(ledger, scenes, {"Plain": 0.4}, seeds=(0,), started=f"2025-02-0{day}T00:00:00+00:00")
-    found = histories(joined(paper, ledger, scenes), (scenes,), ledger.records("mini"))
+    found = histories(joined(paper, ledger, scenes), (scenes,))
     assert [entry.standing for entry in found[PLAIN]] == [Standing.SUPERSEDED, Standing.SUPERSEDED, Standing.IN_USE]
 
 
@@ -83,7 +83,7 @@ def test_a_record_of_another_recipe_is_named_as_not_used(tmp_path: Path) -> None
     paper, ledger, scenes = mini_paper(tmp_path), Ledger(tmp_path / "ledger"), experiment()
     fill(ledger, scenes, {"Plain": 0.4})
     fill(ledger, scenes, {"Plain": 0.2}, seeds=(0,), recipe={"epochs": 1})
-    found = histories(joined(paper, ledger, scenes), (scenes,), ledger.records("mini"))
+    found = histories(joined(paper, ledger, scenes), (scenes,))
     standings = [entry.standing for entry in found[PLAIN]]
     assert standings.count(Standing.IN_USE) == 3
     assert standings.count(Standing.REFUSED) == 1
@@ -106,7 +106,7 @@ def test_another_protocol_is_another_history(tmp_path: Path) -> None:
     paper, ledger = mini_paper(tmp_path), Ledger(tmp_path / "ledger")
     scenes = experiment(reaches=tuple(r for r in experiment().reaches if r.protocol is None))
     fill(ledger, scenes, ERRORS)
-    found = histories(joined(paper, ledger, scenes), (scenes,), ledger.records("mini"))
+    found = histories(joined(paper, ledger, scenes), (scenes,))
     assert PLAIN not in found
 
 
@@ -114,4 +114,4 @@ def test_an_experiment_that_is_gone_leaves_no_history(tmp_path: Path) -> None:
     paper, ledger, gone = mini_paper(tmp_path), Ledger(tmp_path / "ledger"), experiment("gone", Evidence.SYNTHETIC)
     fill(ledger, gone, {"Plain": 0.4})
     kept = experiment()
-    assert histories(joined(paper, ledger, kept), (kept,), ledger.records("mini")) == {}
+    assert histories(joined(paper, ledger, kept), (kept,)) == {}

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +14,13 @@ from pathlib import Path
 import pytest
 from scoring_samples import TOML, classified, experiment, fill, record_of
 
+import harness
 from harness.claims.load import load_paper
 from harness.experiment import Experiment
 from harness.ledger.store import Ledger
+from harness.reports.inputs import digest_at
 from harness.reports.publish import Declaration, Source, brief, publish, publish_index
-from harness.reports.site import Rendered
+from harness.reports.site import Rendered, write
 
 SCENES = experiment(title="Trained on scenes")
 
@@ -157,6 +164,57 @@ def test_the_page_of_a_claim_that_is_gone_goes_too(desk: Desk) -> None:
     assert not gone.exists()
     assert gone.with_name("side.html").is_file()
     assert kept.read_text() == "not ours"
+
+
+def test_a_page_that_a_later_version_no_longer_writes_goes_too(desk: Desk) -> None:
+    summary, memory = desk.publish().summary, desk.folder / "memory"
+    pages = {"mini/index.html": b"page", "mini/gone.html": b"page"}
+    write("mini", "one version", pages, summary, (), desk.site, memory)
+    assert (desk.site / "mini" / "gone.html").is_file()
+    write("mini", "the next", {"mini/index.html": b"page"}, summary, (), desk.site, memory)
+    assert [path.name for path in (desk.site / "mini").rglob("*.html") if path.read_bytes() == b"page"] == [
+        "index.html"
+    ]
+
+
+def test_what_another_process_is_writing_is_left_alone(desk: Desk) -> None:
+    page = desk.site / "mini" / "claims" / "s1" / ".crop.html.0a1b2c.tmp"
+    record = next(desk.ledger.root.rglob("*.json")).parent / ".0123456789abcdef.json.0a1b2c.tmp"
+    for path in (page, record):
+        path.write_text("half a pa")
+    desk.publish()
+    assert desk.loads == ["mini"]
+    other_claims(desk)
+    desk.publish()
+    assert page.is_file()
+    for path in (page, record):
+        os.utime(path, (0, 0))
+    lost_page(desk)
+    desk.publish()
+    assert not page.exists()
+
+
+def test_another_remeasure_renders_again(tmp_path: Path) -> None:
+    shutil.copytree(Path(harness.__file__).parent, tmp_path / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from pathlib import Path; from harness.reports.inputs import inputs_of as f; print(f(Path('a'), Path('b')))"
+
+    def inputs() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True
+        ).stdout.decode()
+
+    before = inputs()
+    assert inputs() == before, "compiled files are no input"
+    style = tmp_path / "harness" / "reports" / "templates" / "style.css"
+    style.write_bytes(style.read_bytes() + b"\n")
+    assert inputs() != before
+
+
+def test_a_file_that_is_gone_meanwhile_is_another_input_and_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    assert digest_at(path) == ""
+    path.write_bytes(b"")
+    assert digest_at(path) == hashlib.sha256().hexdigest()
 
 
 def test_what_was_refused_is_named_every_time(desk: Desk) -> None:

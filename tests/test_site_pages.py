@@ -28,8 +28,8 @@ from harness.reports.claim_history import MOST_LINES
 from harness.reports.history import histories
 from harness.reports.pages import SCHEMA, Pages, index_pages, paper_pages
 from harness.reports.summary import summarise
-from harness.reports.words import NOT_CITABLE, VERDICTS
 from harness.scoring.model import Results
+from harness.wording.words import NOT_CITABLE, VERDICTS
 
 SHARED = {"index.html", "index.json", "style.css", "script.js", "site.schema.json", ".nojekyll"}
 DOCS = Path(__file__).parents[1] / "docs" / "site.md"
@@ -52,7 +52,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Pages]:
     folder = tmp_path_factory.mktemp("whole")
     paper = find_paper("drn")
     results, arrays = full_results(paper, folder)
-    history = histories(results, drn_experiments(paper), Ledger(folder).records("drn"))
+    history = histories(results, drn_experiments(paper))
     return results, paper_pages(results, arrays, history) | index_pages([summarise(results)])
 
 
@@ -196,7 +196,7 @@ def test_a_long_history_is_cut_on_the_page_and_whole_in_the_data(tmp_path: Path)
     for day in range(1, 32):
         fill(ledger, scenes, {"Plain": 0.4}, started=f"2025-01-{day:02}T00:00:00+00:00")
     results = joined(paper, ledger, scenes)
-    found = paper_pages(results, arrays_of(ledger), histories(results, (scenes,), ledger.records("mini")))
+    found = paper_pages(results, arrays_of(ledger), histories(results, (scenes,)))
     page, content = tree(found, "mini/claims/t1/plain/top1.html"), data(found, "mini/claims/t1/plain/top1.json")
     assert len(content["history"]) == 93
     assert sum(1 for _ in page.all("circle")) == 93
@@ -273,7 +273,7 @@ def test_the_index_names_papers_that_cannot_be_read(unread: tuple[str, ...]) -> 
 def test_the_addresses_that_are_documented_are_there(whole: tuple[Results, Pages]) -> None:
     results, pages = whole
     deviation = addresses.deviation_id(results.deviations[0])
-    text = DOCS.read_text(encoding="utf-8").replace("data-1f0c62ab", deviation)
+    text = DOCS.read_text(encoding="utf-8").replace("data-2ef5138f", deviation)
     named = re.findall(r"`((?:drn/|index|style|script)[^`]*\.(?:html|css|js)[^`]*)`", text)
     assert len(named) >= 9
     for address in named:

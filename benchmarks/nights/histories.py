@@ -37,6 +37,8 @@ class Plan:
         devices: Nights that a new device takes over on, named as such; levels move by up to a factor of 2.
         metrics: A multiple of the number of noise levels.
         steady: Whether there is no noise and nothing slow, but jumps to and fro of some bytes, as of memory.
+        same_base: Whether a confirmation has the base time of the run it confirms: their logarithms correlate by 0.5.
+        wander: How much of a base time stays from one night to the next, as a correlation.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Plan:
     devices: tuple[int, ...] = ()
     metrics: int = 40
     steady: bool = False
+    same_base: bool = False
+    wander: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,9 +99,9 @@ def simulate(plan: Plan, rng: np.random.Generator) -> History:
         return History(values, values, values, noise, onset, segment)
     whole = np.log1p(np.where(rng.random(NIGHTS) < plan.slow_nights, rng.uniform(*SLOWER, NIGHTS), 0.0))
     level = trend + moves + whole
-    mean, least = _run(plan, level, noise, rng)
-    again, _ = _run(plan, level, noise, rng)
-    assert mean.shape == shape
+    base, later = (_wandering(rng.normal(0.0, 1.0, shape), plan.wander) for _ in range(2))
+    mean, least = _run(plan, level, noise, base, rng)
+    again, _ = _run(plan, level, noise, base if plan.same_base else later, rng)
     return History(mean, least, again, noise, onset, segment)
 
 
@@ -108,12 +112,22 @@ def _onsets(plan: Plan, rng: np.random.Generator) -> NDArray[np.int64]:
     return onset
 
 
-def _run(plan: Plan, level: Floats, noise: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _wandering(drawn: Floats, correlation: float) -> Floats:
+    """Return draws [metrics, nights] of the same variance that neighbouring nights share a part of."""
+    if not correlation:
+        return drawn
+    kept = [drawn[:, 0]]
+    for column in drawn.T[1:]:
+        kept.append(correlation * kept[-1] + np.sqrt(1 - correlation**2) * column)
+    return np.stack(kept, axis=1)
+
+
+def _run(plan: Plan, level: Floats, noise: Floats, base: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     slow = rng.random(level.shape) < plan.slow_runs
     factor = np.log1p(np.where(slow, rng.uniform(*SLOWER, level.shape), 0.0))
-    base = np.exp(level + factor + rng.normal(0.0, 1.0, level.shape) * noise[:, None] * np.sqrt(0.5))
+    usual = np.exp(level + factor + base * noise[:, None] * np.sqrt(0.5))
     excess = noise * np.sqrt(0.5 * ROUNDS)
-    rounds = base[..., None] * (1 + rng.exponential(1.0, (*level.shape, ROUNDS)) * excess[:, None, None])
+    rounds = usual[..., None] * (1 + rng.exponential(1.0, (*level.shape, ROUNDS)) * excess[:, None, None])
     return rounds.mean(axis=2), rounds.min(axis=2)
 
 

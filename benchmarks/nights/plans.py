@@ -30,7 +30,14 @@ DRIFTS = tuple(
     Plan(f"drift of {rate:.1%} a night", drift=rate, changed=0.2, onset=(20, 25)) for rate in (0.001, 0.002, 0.005)
 )
 
-PLANS = (*QUIET, *STEPS, *HARDER, *DRIFTS)
+DEPENDENT = (
+    Plan("noise alone, a confirmation correlates with its run by 0.5", slow_runs=0.0, slow_nights=0.0, same_base=True),
+    Plan("noise alone, nights correlate with the next by 0.25", slow_runs=0.0, slow_nights=0.0, wander=0.5),
+    Plan("noise alone, nights correlate with the next by 0.45", slow_runs=0.0, slow_nights=0.0, wander=0.9),
+)
+"""Nothing changes, but the rule's assumption that measurements are independent does not hold."""
+
+PLANS = (*QUIET, *STEPS, *HARDER, *DRIFTS, *DEPENDENT)
 
 LOSSES = tuple(Loss(flips, points) for points in (0.0, 0.5, 1.0) for flips in (0.01, 0.02, 0.05))
 """Share of images whose outcome changes, and points lost; without a loss every report is false."""

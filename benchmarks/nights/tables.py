@@ -7,7 +7,7 @@ from math import isinf
 
 from benchmarks.nights.histories import NIGHTS, NOISES, Plan
 from benchmarks.nights.outcomes import IMAGES, Loss, Seen
-from benchmarks.nights.plans import DRIFTS, HARDER, QUIET, STEPS
+from benchmarks.nights.plans import DEPENDENT, DRIFTS, HARDER, QUIET, STEPS
 from benchmarks.nights.tally import EARLY, OURS, Find, Outcome, false_alarms, found_within, median_delay
 from harness.statistics.proportions import wilson
 
@@ -21,7 +21,8 @@ def markdown(outcomes: Outcomes, seen: Sequence[Seen]) -> str:
     """Return all tables. Every plan of :mod:`benchmarks.nights.plans` has at least one history."""
     return "\n\n".join(
         (
-            _false_alarms(outcomes),
+            _false_alarms(outcomes, QUIET),
+            _false_alarms(outcomes, DEPENDENT),
             _steps(outcomes),
             _by_noise(outcomes),
             _harder(outcomes),
@@ -31,10 +32,10 @@ def markdown(outcomes: Outcomes, seen: Sequence[Seen]) -> str:
     )
 
 
-def _false_alarms(outcomes: Outcomes) -> str:
-    rows = [[rule, *(_rate(_of(outcomes, [plan], rule)) for plan in QUIET)] for rule in _rules(outcomes)]
-    early = [f"{OURS}, nights 8 to {EARLY}", *(_rate(_of(outcomes, [plan], OURS), early=True) for plan in QUIET)]
-    head = ["false alarms in 1,000 metric-nights", *(plan.name for plan in QUIET)]
+def _false_alarms(outcomes: Outcomes, plans: Sequence[Plan]) -> str:
+    rows = [[rule, *(_rate(_of(outcomes, [plan], rule)) for plan in plans)] for rule in _rules(outcomes)]
+    early = [f"{OURS}, nights 8 to {EARLY}", *(_rate(_of(outcomes, [plan], OURS), early=True) for plan in plans)]
+    head = ["false alarms in 1,000 metric-nights", *(plan.name for plan in plans)]
     return _table(head, [rows[0], early, *rows[1:]])
 
 

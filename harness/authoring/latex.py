@@ -32,6 +32,8 @@ MARKS = re.compile(
 )
 SPAN = re.compile(r"\s*\\(multicolumn|multirow)(?![a-zA-Z])\s*(?:\[[^\]]*\]\s*)?")
 
+SPANNED = re.compile(r"[1-9][0-9]{0,2}")
+
 
 @dataclass(frozen=True)
 class _Cell:
@@ -136,14 +138,17 @@ def _cell(path: Path, line: int, text: str) -> _Cell:
         if count is None or content is None:
             raise ClaimsError(f"{path}:{line}: \\{span[1]} needs a number, a width and a text, each in braces")
         number = count[0].strip()
-        if not number.isdecimal() or int(number) < 1:
-            raise ClaimsError(f"{path}:{line}: \\{span[1]} over {number!r}: a number above 0 is needed")
+        if not SPANNED.fullmatch(number):
+            raise ClaimsError(f"{path}:{line}: \\{span[1]} over {number!r}: a number from 1 to 999 is needed")
         if span[1] == "multicolumn":
             columns = int(number)
         else:
             rows = int(number)
         text = content[0]
-    return _Cell(plain(text), columns, rows)
+    try:
+        return _Cell(plain(text), columns, rows)
+    except RecursionError as error:
+        raise ClaimsError(f"{path}:{line}: a cell's braces are nested too deeply", "Take some of them out.") from error
 
 
 def _grid(path: Path, lines: list[_Line]) -> Grid:

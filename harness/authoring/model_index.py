@@ -36,6 +36,8 @@ def read_model_index(path: Path, text: str) -> list[Grid]:
         raise ClaimsError(f"{path}:{line}: not valid YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise ClaimsError(f"{path}: not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise ClaimsError(f"{path}: its lists or mappings are nested too deeply", SHAPE) from error
     index = _item(root, KEY)
     if not isinstance(index, yaml.SequenceNode) or not index.value:
         raise ClaimsError(f"{path}: no list under {KEY}", SHAPE)

@@ -16,7 +16,10 @@ from harness.claims.papers import BUILT_IN, packages
 from harness.errors import UsageError
 from harness.files import make_folder, storage_error, write_atomically
 
-KEY = re.compile(r"[a-z][a-z0-9_]*")
+KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+LONGEST = 64
+TAKEN = frozenset(("ledger", "nights", "private", "aux", "con", "nul", "prn"))
+"""Folders of ``reports`` that are no paper's, and names that no folder can have on Windows."""
 PACKAGE = {
     "__init__.py": "init.py.txt",
     "claims.toml": "claims.toml.txt",
@@ -68,13 +71,14 @@ def new_paper(key: str, title: str, into: Path | None = None) -> Path:
 
 
 def _check(key: str) -> None:
-    """Refuse a key that cannot be a package, or that a paper has.
+    """Refuse a key that cannot be a package, a folder of the reports and part of a distribution's name, or is taken.
 
     Raises:
         UsageError: It is so.
     """
-    if not KEY.fullmatch(key) or keyword.iskeyword(key) or key in sys.stdlib_module_names:
-        remedy = "Give a lower-case name of letters, digits and '_' that starts with a letter, such as drn."
+    taken = key in TAKEN or keyword.iskeyword(key) or key in sys.stdlib_module_names
+    if taken or len(key) > LONGEST or not KEY.fullmatch(key):
+        remedy = "Give a short lower-case name of letters, digits and '_' that starts with a letter, such as drn."
         raise UsageError(f"{key!r} cannot be the key of a paper", remedy)
     if key in packages():
         raise UsageError(f"there is a paper {key!r}: {packages()[key]}", "Choose another key.")

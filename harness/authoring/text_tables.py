@@ -57,11 +57,11 @@ def read_csv(path: Path, text: str) -> list[Grid]:
         ClaimsError: A quoted cell does not end, a row is ragged, or there are no rows.
     """
     first = next(line for line in text.splitlines() if line.strip())
-    delimiter = max(DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[Row] = []
     begins = 1
     try:
+        delimiter = max(DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+        reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 rows.append(Row(begins, tuple(" ".join(cell.split()) for cell in cells)))

@@ -41,12 +41,13 @@ def build(
 
     Raises:
         ClaimsError: A claim's unit cannot be compared with its metric.
-        DataError: The claims or a record cannot be read, or changed while the bundle was made.
+        DataError: The claims cannot be read, or they or a record changed while the bundle was made.
+        LedgerError: A record has gone since it was joined.
     """
     declared = tuple(map(declare, experiments))
     results = join(paper, audit, declared, ledger)
     try:
-        files = _inputs(results, ledger)
+        files = _inputs(results)
         files[DECLARED] = spelt_declaration(declaration(results, declared))
         made = recompute(files, page)
     except OSError as error:
@@ -66,14 +67,13 @@ def spelt_statement(files: Files, rows: Sequence[Row]) -> bytes:
     return canonical.pretty(statement(files, CONFIGURATION, rows))
 
 
-def _inputs(results: Results, ledger: Ledger) -> dict[str, bytes]:
+def _inputs(results: Results) -> dict[str, bytes]:
     """Return the claims and the records in use, as they stand on the disk."""
     claims = results.paper.path
     files = {CLAIMS: claims.read_bytes()}
     if (reviewed := claims.parent / REVIEWED).is_file():
         files[REVIEWED] = reviewed.read_bytes()
-    for stored in ledger.records(results.paper.key):
-        if stored.digest in results.records:
-            for path in (stored.path, *([stored.path.with_suffix(".npz")] if stored.record.arrays else [])):
-                files[f"{RECORDS}/{stored.record.experiment}/{path.name}"] = path.read_bytes()
+    for digest, record in results.records.items():
+        for name, content in results.stored[digest].files().items():
+            files[f"{RECORDS}/{record.experiment}/{name}"] = content
     return files

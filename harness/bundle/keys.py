@@ -176,7 +176,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", "Give the path of a key.") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}", "Name a file that can be read.") from error
 
 
 _MAKE = "Make one: ssh-keygen -t ed25519 -f KEY, or openssl genpkey -algorithm ed25519 -out KEY."

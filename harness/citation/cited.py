@@ -12,8 +12,8 @@ from harness.errors import NotCitableError, UsageError
 from harness.ledger.record import Deviation, Record
 from harness.scoring.citable import deciding, refusal_of, remedy
 from harness.scoring.model import ClaimRow, Measurement, Results, Verdict
+from harness.scoring.provenance import commits, deviations, distinct, newest, versions
 from harness.scoring.reach import metric_of
-from harness.scoring.tidy import deviations, distinct
 
 NEAREST = 3
 AUTHOR = "The Remeasure contributors"
@@ -54,7 +54,7 @@ class Cited:
     @property
     def date(self) -> str:
         """The day of the newest record, ISO 8601 (UTC); empty for arithmetic, which holds on any day."""
-        return max((record.started for record in self.records.values()), default="")[: len("2026-01-01")]
+        return newest(self.records.values())
 
     @property
     def deviations(self) -> tuple[Deviation, ...]:
@@ -69,14 +69,12 @@ class Cited:
     @property
     def version(self) -> str:
         """Remeasure's version that measured; the present one for arithmetic."""
-        versions = (record.environment.packages.get("remeasure", "") for record in self.records.values())
-        return " and ".join(distinct(versions)) or __version__
+        return " and ".join(versions(self.records.values())) or __version__
 
     @property
     def commits(self) -> tuple[str, ...]:
         """The commits of Remeasure's code that measured; one with later changes says so."""
-        codes = (record.code for record in self.records.values() if record.code.commit)
-        return distinct(f"{code.commit}{' with changes' if code.dirty else ''}" for code in codes)
+        return commits(self.records.values())
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from harness.citation.bibtex import paper_key
 from harness.citation.cited import AUTHOR, Cited, name_parts
 from harness.citation.sentence import measured_text, sentence
 from harness.claims.model import Paper
-from harness.reports.numbers import with_unit
+from harness.wording.numbers import with_unit
 
 Item = dict[str, Any]
 

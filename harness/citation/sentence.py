@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from harness.citation.cited import Cited, name_parts, published
 from harness.citation.escape import latex
-from harness.reports.numbers import grouped, show, with_unit
-from harness.reports.words import EVIDENCE, counted
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import grouped, show, with_unit
+from harness.wording.words import EVIDENCE, counted
 
 MOST_NAMED = 3
 

@@ -16,6 +16,8 @@ from harness.claims.printed import PRINTED, Printed
 from harness.errors import ClaimsError
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9.+_-]*")
+MOST_SHOWN = 12
+"""Known names that a message lists where none is near."""
 E = TypeVar("E", bound=Enum)
 
 
@@ -203,8 +205,9 @@ def _count(number: int, noun: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    known = list(known)
+    known = sorted(known)
     close = get_close_matches(name, known, n=3)
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    return f"; known: {', '.join(sorted(known)[:12])}" if known else ""
+    more = f" and {len(known) - MOST_SHOWN} more" if len(known) > MOST_SHOWN else ""
+    return f"; known: {', '.join(known[:MOST_SHOWN])}{more}" if known else ""

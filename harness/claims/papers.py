@@ -73,14 +73,14 @@ def claims_path(key: str) -> Path:
 
 
 def find_paper(key_or_path: str) -> Paper:
-    """Load a paper by key, or by the path of any ``claims.toml``.
+    """Load a paper by key, or by the path of any ``claims.toml`` or its folder; of both, the key.
 
     Raises:
         UsageError: Neither a known key nor an existing file.
         ClaimsError: The file has problems, or is of a paper with another key.
     """
     path = Path(key_or_path)
-    if key_or_path.endswith(".toml") or path.is_dir():
+    if key_or_path.endswith(".toml") or (path.is_dir() and key_or_path not in {"", *packages()}):
         path = path / FILE if path.is_dir() else path
         if not path.is_file():
             raise UsageError(f"{path} does not exist", f"Give a paper's key or the path of a {FILE}.")

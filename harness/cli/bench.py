@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,13 +66,13 @@ def _print_growth(task: str, unit: str, seconds: Mapping[int, NDArray[np.float64
 
 def _timed(path: Path, arguments: tuple[str, ...]) -> Path:
     from harness.errors import NothingMeasuredError, UsageError
+    from harness.nightly.session import command
 
     if not BENCHMARKS.is_dir():
         raise UsageError(f"no folder {BENCHMARKS} here", "Run this in a checkout of Remeasure.")
     if find_spec("pytest_benchmark") is None:
         raise UsageError("pytest-benchmark is not installed", "Install remeasure[test], or run nox -s bench.")
-    command = [sys.executable, "-m", "pytest", str(BENCHMARKS), "--benchmark-quiet", "--benchmark-json", str(path)]
-    done = subprocess.run([*command, *arguments], check=False)
+    done = subprocess.run([*command((BENCHMARKS,), path), *arguments], check=False)
     if done.returncode:
         raise NothingMeasuredError(f"pytest ended with exit code {done.returncode}; nothing is recorded")
     return path

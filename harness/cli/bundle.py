@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import ledger_option
+from harness.cli.options import existing_ledger_option
 from harness.packages import REPORTS, missing, require
 
 if TYPE_CHECKING:
     from harness.bundle.contents import Page
+    from harness.bundle.signatures import Signature
     from harness.bundle.verify import Verified
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 NAME_DIGITS = 12
 NUMBERS, SIGNATURES = ("scipy",), ("cryptography",)
+RESULTS = {
+    "PASSED": "everything the paper says was tested and held",
+    "WARNED": "nothing failed, but not everything was tested and held",
+    "FAILED": "something the paper says did not hold",
+}
 
 
 @click.command()
@@ -25,14 +31,18 @@ NUMBERS, SIGNATURES = ("scipy",), ("cryptography",)
 @click.option("--out", type=FILE, help="Where to; PAPER-DIGEST.zip in this folder if not given.")
 @click.option("--sign", "key", type=FILE, help="An ed25519 key, in PEM or of SSH, to sign it with.")
 @click.option("--page/--no-page", default=True, help="With the report as people read it, or with its numbers alone.")
-@ledger_option
+@existing_ledger_option
 def bundle(paper: str, out: Path | None, key: Path | None, page: bool, ledger: Path) -> None:
-    """Put the report of PAPER, the records its numbers rest on and a statement of what came out into one file."""
+    """Put the report of PAPER, the records its numbers rest on and a statement of what came out into one file.
+
+    A file that is there is not replaced: it may be signed.
+    """
     from harness.audit.run import audit
     from harness.bundle.build import build
     from harness.bundle.contents import digest_of
     from harness.bundle.signatures import signed
     from harness.claims.papers import find_paper
+    from harness.errors import UsageError
     from harness.experiment import Options, experiments_of
     from harness.ledger.store import Ledger
 
@@ -45,6 +55,8 @@ def bundle(paper: str, out: Path | None, key: Path | None, page: bool, ledger: P
         files = signed(files, key)
     digest = digest_of(files)
     path = out or Path(f"{claims.key}-{digest[:NAME_DIGITS]}.zip")
+    if path.exists():
+        raise UsageError(f"{path} is there already, perhaps signed", "Name another file: --out FILE.")
     _write(path, files)
     click.echo(f"{path}: {path.stat().st_size:,} bytes\nsha256:{digest}")
 
@@ -61,7 +73,7 @@ def sign(bundle: Path, key: Path | None, signature: Path | None) -> None:
     from harness.errors import UsageError
 
     if (key is None) == (signature is None):
-        raise UsageError("give either --key or --signature")
+        raise UsageError("neither or both of --key and --signature are given", "Give one of them.")
     files = read(bundle)
     _say(_verified(files))
     if key is not None:
@@ -71,9 +83,9 @@ def sign(bundle: Path, key: Path | None, signature: Path | None) -> None:
             files[SSH] = signature.read_bytes()
         except OSError as error:
             raise UsageError(f"{signature} cannot be read: {error.strerror}") from error
-    for found in signatures(files):
-        click.echo(f"Signed by {found.fingerprint}")
+    found = signatures(files)
     _write(bundle, files)
+    _say_signers(found)
 
 
 @click.command()
@@ -99,6 +111,7 @@ def verify(bundle: Path, key: Path | None, signers: Path | None, digest: str | N
         demand_key(found, public_key(key))
     allowed = None if signers is None else demand_signer(found, allowed_signers(signers), datetime.now(UTC))
     _say(_verified(files))
+    _say_signers(found)
     if allowed is not None:
         click.echo(f"An allowed signer: {allowed}")
 
@@ -111,10 +124,14 @@ def _verified(files: Mapping[str, bytes]) -> Verified:
 
 def _say(verified: Verified) -> None:
     click.echo(f"{verified.title}: {verified.rows:,} rows from {verified.records:,} records, all as stated")
-    click.echo(f"Result: {verified.result}\n{verified.page}\nsha256:{verified.digest}")
-    for signature in verified.signatures:
+    click.echo(f"Result: {verified.result}, that is, {RESULTS[verified.result]}")
+    click.echo(f"{verified.page}\nsha256:{verified.digest}")
+
+
+def _say_signers(found: Sequence[Signature]) -> None:
+    for signature in found:
         click.echo(f"Signed by {signature.fingerprint} ({'SSH' if signature.ssh else 'PEM'} key)")
-    if not verified.signatures:
+    if not found:
         click.echo("Not signed")
 
 

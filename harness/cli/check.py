@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import FOLDER, ledger_option
-from harness.errors import ExitCode, NothingMeasuredError, UsageError
+from harness.errors import ExitCode, LedgerError, NothingMeasuredError, UsageError
 from harness.packages import require
 
 if TYPE_CHECKING:
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "every", is_flag=True, help="List every metric, also what is steady or new.")
 @click.option("--replay", is_flag=True, help="Say of every recorded night what the check would have said then.")
-@click.option("--accept", "accepted", metavar="METRIC", help="Take what METRIC measures now as its level.")
+@click.option(
+    "--accept", "accepted", metavar="METRIC", help="Take what METRIC measures now as its level, or its end as meant."
+)
+@click.option("--since", help="The first night at the new level; --accept then needs no ledger.")
 @click.option("--reason", default="", help="Why the new level is meant; --accept needs it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(
@@ -41,18 +44,22 @@ def check(
     every: bool,
     replay: bool,
     accepted: str | None,
+    since: str | None,
     reason: str,
     as_json: bool,
 ) -> None:
     """Compare the newest measurement of every metric of each PAPER with its own history. Measures nothing.
 
-    Without a PAPER, of all. Exit code 13 if a metric got worse, disappeared, or could not be compared; --replay looks
-    back and always ends with 0. How it decides stands in docs/nightly.md.
+    Without a PAPER, of all. Exit code 13 if a metric got worse, disappeared, or could not be compared, 7 if a record
+    cannot be used; --replay looks back and always ends with 0. How it decides stands in docs/nightly.md.
     """
     from harness.regression.levels import read_levels
 
     require("scipy")
-    _validate(papers, history, accepted, reason, replay)
+    _validate(papers, history, accepted, since, reason, replay)
+    if accepted is not None and since is not None:
+        _accept_since(accepted, since, reason, nights)
+        return
     found = _recorded(history) if history is not None else _measured(papers, ledger, nights)
     levels = () if history is not None else read_levels(nights)
     if accepted is not None:
@@ -63,7 +70,9 @@ def check(
         _judge(found, levels, every, as_json, acceptable=history is None)
 
 
-def _validate(papers: Sequence[str], history: Path | None, accepted: str | None, reason: str, replay: bool) -> None:
+def _validate(
+    papers: Sequence[str], history: Path | None, accepted: str | None, since: str | None, reason: str, replay: bool
+) -> None:
     from harness.claims.papers import package_of
 
     if history is not None and papers:
@@ -72,8 +81,9 @@ def _validate(papers: Sequence[str], history: Path | None, accepted: str | None,
         raise UsageError("--accept is about the ledger as it is now", "Leave out --history and --replay.")
     if accepted is not None and not reason.strip():
         raise UsageError(f"no reason why the new level of {accepted} is meant", 'Say it: --reason "..."')
-    if reason and accepted is None:
-        raise UsageError("--reason without --accept", "Name the metric: --accept METRIC.")
+    for option, given in (("--reason", reason), ("--since", since)):
+        if given and accepted is None:
+            raise UsageError(f"{option} without --accept", "Name the metric: --accept METRIC.")
     for paper in papers:
         package_of(paper)
 
@@ -108,10 +118,21 @@ def _judge(found: History, levels: Sequence[Level], every: bool, as_json: bool, 
         print_json(checked.as_json(found.tonight, decisions, found, every=every))
     else:
         checked.print_decisions(decisions, found, every=every, acceptable=acceptable)
-    for refused in found.refused:
+    for refused in (*found.refused, *found.damaged):
         click.echo(f"Not used: {refused.path}: {refused.reason}", err=True)
+    for name in _without_metric(found, levels):
+        click.echo(f"Not applied: the accepted level of {name}, which no record here measures", err=True)
     if checked.failed(decisions):
         sys.exit(ExitCode.REGRESSION)
+    if found.damaged:
+        sys.exit(ExitCode.LEDGER)
+
+
+def _without_metric(found: History, levels: Sequence[Level]) -> list[str]:
+    """Return what levels were accepted of that no metric of the papers at hand is named."""
+    known = {one.address.id for one in found.series}
+    papers = {one.address.paper for one in found.series}
+    return [level.address for level in levels if level.address not in known and level.address.split("/")[0] in papers]
 
 
 def _replay(found: History, levels: Sequence[Level], every: bool, as_json: bool) -> None:
@@ -130,19 +151,47 @@ def _replay(found: History, levels: Sequence[Level], every: bool, as_json: bool)
 def _accept(name: str, reason: str, found: History, levels: Sequence[Level], nights: Path) -> None:
     """Write down that a metric's level since it was left, or else since its newest night, is meant."""
     from harness.nightly.wording import day, value
-    from harness.regression.levels import NAME, accept
     from harness.regression.model import Word
     from harness.regression.rule import decide
 
     series = _named(name, found)
-    if not series.nights:
-        raise UsageError(f"{name} was never measured, so it has no level", "Measure it first.")
-    (decision,) = (one for one in decide(found.series, levels, found.tonight) if one.address == series.address)
+    decisions = {one.address: one for one in decide(found.series, levels, found.tonight)}
+    decision = decisions.get(series.address)
+    if decision is None:
+        raise UsageError(f"{name} is neither measured nor expected any more", "There is nothing to accept.")
     if decision.word is Word.MISSING:
-        raise UsageError(f"{name} was not measured in the newest night, so it has no new level", decision.reason)
-    since = decision.since or series.nights[-1].started
+        since, said = found.tonight, f"is not expected any more since {day(found.tonight)}"
+    else:
+        since = decision.since or series.nights[-1].started
+        said = f"{value(series.nights[-1].value, series.unit) or 'what it measures'} is its level since {day(since)}"
+    _write(name, since, reason, said, nights)
+
+
+def _accept_since(name: str, since: str, reason: str, nights: Path) -> None:
+    """Write down that a metric's level, or its absence, is meant since a night that may have been held elsewhere."""
+    from harness.claims.papers import package_of
+    from harness.nightly.wording import day
+    from harness.regression.history import address_of
+    from harness.regression.manifests import utc
+    from harness.runner.state import now_utc
+
+    try:
+        package_of(address_of(name).paper)
+        night = utc(since)
+    except LedgerError as error:
+        raise UsageError(error.message, error.remedy) from error
+    except ValueError as error:
+        raise UsageError(f"--since {since!r} is no ISO 8601 time", "The night's report prints it.") from error
+    if night > utc(now_utc()):
+        raise UsageError(f"--since {since} is yet to come", "Name the first night at the new level.")
+    _write(name, night, reason, f"what it measures since {day(night)} is its level", nights)
+
+
+def _write(name: str, since: str, reason: str, said: str, nights: Path) -> None:
+    from harness.regression.levels import NAME, accept
+
     entry = accept(nights, name, since, reason)
-    click.echo(f"{name}: {value(series.nights[-1].value, series.unit)} is its level since {day(since)}: {entry.reason}")
+    click.echo(f"{name}: {said}: {entry.reason}")
     click.echo(f"Written to {nights / NAME}; commit it with what it is due to.")
 
 

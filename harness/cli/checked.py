@@ -13,6 +13,7 @@ from harness.cli.console import print_table
 from harness.nightly.wording import accept, change, day, sentence, value
 from harness.regression.history import History
 from harness.regression.model import FAILURES, Decision, Series, Word
+from harness.wording.words import counted
 
 COLUMNS = ("metric", "word", "level", "tonight", "change (95 %)", "why")
 QUIET = frozenset({Word.STEADY, Word.NEW_SEGMENT})
@@ -34,7 +35,8 @@ def print_decisions(decisions: Sequence[Decision], history: History, *, every: b
     if listed := _listed(decisions, every):
         print_table(f"The night of {day(history.tonight)}", COLUMNS, list(map(_row, listed)))
     for conditions, count in _new_conditions(decisions, history).most_common():
-        click.echo(f"Under new conditions, so not compared with the nights before: {count} metrics. {conditions}")
+        metrics = counted(count, "metric")
+        click.echo(f"Under new conditions, so not compared with the nights before: {metrics}. {conditions}")
     for one in decisions if acceptable else ():
         if one.word in (Word.REGRESSION, Word.IMPROVEMENT):
             click.echo(f"If this {one.word.value} is meant: {accept(one)}")
@@ -65,7 +67,8 @@ def as_json(started: str, decisions: Sequence[Decision], history: History, *, ev
 def counts_in_words(decisions: Sequence[Decision]) -> str:
     """Return ``40 metrics: 38 steady, 1 regression, 1 missing``."""
     counts = Counter(one.word.value for one in decisions)
-    return f"{len(decisions)} metrics: {', '.join(f'{count} {word}' for word, count in counts.most_common())}"
+    words = ", ".join(f"{count} {word}" for word, count in counts.most_common())
+    return f"{counted(len(decisions), 'metric')}: {words}"
 
 
 def _listed(decisions: Sequence[Decision], every: bool) -> list[Decision]:

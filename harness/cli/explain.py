@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import FOLDER, ledger_option
+from harness.cli.options import FOLDER, existing_ledger_option
 
 if TYPE_CHECKING:
     from harness.claims.model import Claim, Paper
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--claim", "claim_id", metavar="ID", help="Explain the distance from this claim: t1/drn-c-26/miou.")
 @click.option("--views", type=FOLDER, help="Network outputs that the evaluation kept: also decides the labels again.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@ledger_option
+@existing_ledger_option
 def explain(record: str, claim_id: str | None, views: Path | None, as_json: bool, ledger: Path) -> None:
     """Score RECORD again under other conventions, and say which of them lead towards the printed number.
 
@@ -114,8 +114,8 @@ def _declared(record: Record, *, needed: bool) -> tuple[Paper | None, Experiment
 
 
 def _heading(found: Found) -> str:
-    from harness.reports.words import NOT_CITABLE
     from harness.statistics.evidence import Evidence
+    from harness.wording.words import NOT_CITABLE
 
     record = found.stored.record
     images = f" on {record.data.name}" if record.data else ""
@@ -130,8 +130,8 @@ def _heading(found: Found) -> str:
 def _print(explanation: Explanation, record: Record) -> None:
     from harness.cli.console import print_table
     from harness.reports.explain_text import COLUMNS, drawing, sentences, table_rows, untried_lines
-    from harness.reports.words import NOT_CITABLE, metric_title
     from harness.statistics.evidence import Evidence
+    from harness.wording.words import NOT_CITABLE, metric_title
 
     mark = f" [{NOT_CITABLE}]" if record.evidence is Evidence.SYNTHETIC else ""
     title = f"{metric_title(explanation.metric)} of {explanation.images} images, one convention changed at a time{mark}"

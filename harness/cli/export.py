@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import ledger_option
+from harness.cli.options import existing_ledger_option
 from harness.packages import REPORTS, require
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "ro-crate": REPORTS,
 }
 """Packages that each format takes."""
+TAKEN: Mapping[str, tuple[str, ...]] = {
+    "--relations": ("csv", "parquet"),
+    "--hub": ("model-index", "eval-results", "every-eval-ever"),
+    "--site": ("model-index", "eval-results"),
+    "--date": ("every-eval-ever", "ro-crate"),
+}
+"""The formats that options are for."""
 
 
 @click.command()
@@ -44,7 +51,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     type=click.DateTime(["%Y-%m-%d"]),
     help="every-eval-ever, ro-crate: the export's day where no record gives one.",
 )
-@ledger_option
+@existing_ledger_option
 def export(
     form: str,
     papers: tuple[str, ...],
@@ -73,6 +80,7 @@ def export(
     from harness.ledger.store import Ledger
 
     require(*NEEDED[form])
+    _check_options(form, {"--relations": relations, "--hub": hub, "--site": site, "--date": date})
     repositories = read_hub(hub)
     _check_free(out, folder=form in FOLDERS, replace=replace)
     store = Ledger(ledger)
@@ -84,7 +92,7 @@ def export(
         case "citation":
             _write(out, {"": _citation(papers, store)})
         case "ro-crate":
-            _write(out, _crate(_loaded(papers, store), store, date))
+            _write(out, _crate(_loaded(papers, store), date))
         case _:
             _write(out, _scores(form, _loaded(papers, store), repositories, site, date))
 
@@ -162,27 +170,25 @@ def _say_left_out(paper: str, data_sets: tuple[str, ...]) -> None:
         )
 
 
-def _crate(results: list[Results], ledger: Ledger, date: datetime | None) -> dict[str, bytes]:
+def _crate(results: list[Results], date: datetime | None) -> dict[str, bytes]:
     from harness.exports.ro_crate import ro_crate
     from harness.reports.pages import index_pages
     from harness.reports.summary import summarise
 
     pages = index_pages([summarise(each) for each in results])
     for each in results:
-        pages |= _pages(each, ledger)
+        pages |= _pages(each)
     shown = {path: content for path, content in pages.items() if not path.startswith(".")}
-    return ro_crate(results, ledger, shown, _state(results, date))
+    return ro_crate(results, shown, _state(results, date))
 
 
-def _pages(results: Results, ledger: Ledger) -> dict[str, bytes]:
+def _pages(results: Results) -> dict[str, bytes]:
     from harness.experiment import Options, experiments_of
     from harness.reports.history import histories
     from harness.reports.pages import paper_pages
 
-    key = results.paper.key
-    stored = {found.digest: found for found in ledger.records(key)}
-    history = histories(results, experiments_of(key)(Options()), stored.values())
-    return paper_pages(results, lambda digest: stored[digest].arrays(), history)
+    history = histories(results, experiments_of(results.paper.key)(Options()))
+    return paper_pages(results, lambda digest: results.stored[digest].arrays(), history)
 
 
 def _state(results: list[Results], date: datetime | None) -> datetime:
@@ -200,6 +206,19 @@ def _state(results: list[Results], date: datetime | None) -> datetime:
         keys = ", ".join(each.paper.key for each in results)
         raise UsageError(f"{keys}: no record gives the export its date", "Measure something, or give --date DAY.")
     return date.replace(tzinfo=UTC)
+
+
+def _check_options(form: str, given: Mapping[str, object]) -> None:
+    """Check that every option that is given has a meaning for the format.
+
+    Raises:
+        UsageError: One has none.
+    """
+    from harness.errors import UsageError
+
+    for option, value in given.items():
+        if value and form not in TAKEN[option]:
+            raise UsageError(f"{option} means nothing for {form}", f"It is for {', '.join(TAKEN[option])}.")
 
 
 def _check_free(out: Path, *, folder: bool, replace: bool) -> None:

@@ -30,6 +30,8 @@ def merge(others: tuple[Path, ...], ledger: Path) -> None:
         merged = union(Ledger(other), Ledger(ledger))
         for refused in merged.refused:
             click.echo(f"not added: {refused.path}: {refused.reason}", err=True)
+        if not (merged.added or merged.present or merged.refused):
+            raise UsageError(f"{other} holds no records", "Give a ledger's folder, such as out/ledger.")
         damaged += len(merged.refused)
         click.echo(f"{other}: {len(merged.added)} records added to {ledger}, {merged.present} were there")
     sys.exit(ExitCode.LEDGER if damaged else ExitCode.OK)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--weights", type=FOLDER, help="A folder with the authors' checkpoints.")
 @click.option(
     "--benchmarks",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     multiple=True,
     help="A file of the timing session; by default those whose times become records.",
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from harness.statistics.evidence import Evidence
 
@@ -121,9 +122,21 @@ def _chosen(papers: tuple[str, ...], every: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(papers))
 
 
-ledger_option = click.option(
-    "--ledger", type=FOLDER, default=Path("reports/ledger"), show_default=True, help="Where records are kept."
+def _existing(context: click.Context, parameter: click.Parameter, folder: Path) -> Path:
+    """Return a folder to read; the default may be missing, one that was named may not: it was misspelt."""
+    given = parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    if given and not folder.is_dir():
+        raise click.BadParameter(f"there is no folder {folder}", context, parameter)
+    return folder
+
+
+LEDGER = Path("reports/ledger")
+
+ledger_option = click.option("--ledger", type=FOLDER, default=LEDGER, show_default=True, help="Where records are kept.")
+existing_ledger_option = click.option(
+    "--ledger", type=FOLDER, default=LEDGER, show_default=True, callback=_existing, help="Where records are kept."
 )
+"""For commands that measure nothing: an empty ledger in the place of a misspelt one would look like a result."""
 reports_option = click.option(
     "--reports", type=FOLDER, default=Path("reports"), show_default=True, help="Where pages are written."
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import FOLDER, ledger_option, reports_option
+from harness.cli.options import FOLDER, existing_ledger_option, reports_option
 from harness.packages import REPORTS, require
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("papers", nargs=-1, metavar="[PAPER]...")
 @click.option("--data", type=FOLDER, help="The folder with the photographs that --private shows.")
 @click.option("--private", is_flag=True, help="Show photographs, for your own eyes: writes reports/private instead.")
-@ledger_option
+@existing_ledger_option
 @reports_option
 def report(papers: tuple[str, ...], data: Path | None, private: bool, ledger: Path, reports: Path) -> None:
     """Render the pages of each PAPER (all, if none is given) and the index from the ledger. Measures nothing.
@@ -40,6 +40,10 @@ def report(papers: tuple[str, ...], data: Path | None, private: bool, ledger: Pa
     require(*REPORTS)
     if private and data is None:
         raise UsageError("--private needs --data DIR", "Name the folder with the photographs the records were made on.")
+    if data is not None and not private:
+        raise UsageError("--data shows nothing without --private", "Give both, or neither.")
+    if data is not None and not data.is_dir():
+        raise UsageError(f"{data} is no folder", "Name the folder with the photographs the records were made on.")
     store, folder = Ledger(ledger), reports / "private" if private else reports
     summaries = {}
     for paper in papers or packages():

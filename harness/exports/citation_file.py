@@ -9,7 +9,7 @@ from harness import __version__
 from harness.citation.cited import AUTHOR, Cited, name_parts
 from harness.citation.sentence import sentence
 from harness.claims.model import Paper
-from harness.exports.yaml_text import yaml_text
+from harness.exports.spelling import yaml_text
 
 LICENCE = "Apache-2.0"
 UNKNOWN = "anonymous"

@@ -14,7 +14,7 @@ from harness.claims.document import slug
 from harness.claims.model import Paper
 from harness.exports.hub import HUB, data_set
 from harness.exports.scores import Score, folders, metric_slug, metric_title, place, portable, scores
-from harness.exports.yaml_text import yaml_text
+from harness.exports.spelling import yaml_text
 from harness.scoring.model import Results
 
 

@@ -7,7 +7,6 @@ to make the same bytes from the same ledger, that is the start of the newest rec
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,7 +15,9 @@ from typing import Any
 from harness.claims.model import Claim, Paper
 from harness.exports.hub import HUB, data_set
 from harness.exports.scores import Score, folders, metric_title, place, portable, scores
+from harness.exports.spelling import json_bytes
 from harness.scoring.model import Results
+from harness.scoring.provenance import versions
 
 SCHEMA = "0.2.1"
 
@@ -37,7 +38,7 @@ def evaluation_logs(results: Results, state: datetime, *, hub: Mapping[str, str]
             identity = f"{source}/{folder}/{int(state.timestamp())}"
             content = _log(results.paper, identity, members, state, hub)
             path = f"{folder}/{uuid.uuid5(uuid.NAMESPACE_URL, f'remeasure:{identity}')}.json"
-            files[path] = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+            files[path] = json_bytes(content)
     return files
 
 
@@ -72,8 +73,7 @@ def _log(
 def _library(members: Sequence[Score]) -> dict[str, str]:
     """Name what the records say they were made with; a paper's own software is not known."""
     records = [record for score in members for record in score.records]
-    versions = {record.environment.packages.get("remeasure", "unknown") for record in records}
-    return {"name": "remeasure" if records else "unknown", "version": ", ".join(sorted(versions)) or "unknown"}
+    return {"name": "remeasure" if records else "unknown", "version": ", ".join(versions(records)) or "unknown"}
 
 
 def _theirs(paper: Paper) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from itertools import groupby
 
 from harness.citation.escape import latex
 from harness.claims.model import Paper
-from harness.reports.numbers import UNIT_NAMES, grouped, show
-from harness.reports.words import EVIDENCE
 from harness.scoring.citable import deciding, refusal
 from harness.scoring.model import ClaimRow, Measurement, Results
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import UNIT_NAMES, grouped, show
+from harness.wording.words import EVIDENCE
 
 LONGEST = 30
 """Rows that still fit on a page; more make a ``longtable``."""

@@ -15,8 +15,9 @@ from typing import Any
 from harness.claims.model import Paper
 from harness.exports.hub import HUB, DataSet, data_set, task
 from harness.exports.scores import Score, folders, metric_slug, metric_title, place, portable, scores
-from harness.exports.yaml_text import yaml_text
+from harness.exports.spelling import yaml_text
 from harness.scoring.model import Results
+from harness.wording.numbers import show
 
 _METRICS = {"miou": "mean_iou"}
 """Metrics that the Hub has a page for under another name."""
@@ -131,10 +132,11 @@ def _row(printed: Score, score: Score | None) -> tuple[str, ...]:
     if score is None or score.measured is None:
         return (*stated, "", "", "", "")
     measured = score.measured
+    shown = show(measured.estimate, measured.low, measured.high)
     return (
         *stated,
-        f"{portable(measured.estimate)}",
-        f"[{portable(measured.low)}, {portable(measured.high)}]",
+        shown.estimate,
+        shown.interval,
         measured.evidence.value,
         printed.row.verdict.word.value,
     )

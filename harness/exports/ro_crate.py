@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,10 +17,12 @@ from urllib.parse import quote
 
 from harness.claims.document import slug
 from harness.claims.model import Paper
+from harness.exports.spelling import json_bytes
 from harness.ledger.record import Code, Record
-from harness.ledger.store import NAME_LENGTH, Ledger, Stored
+from harness.ledger.store import NAME_LENGTH, Stored
 from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence
+from harness.wording.words import EVIDENCE
 
 METADATA = "ro-crate-metadata.json"
 SPECIFICATION = "https://w3id.org/ro/crate/1.2"
@@ -36,27 +37,15 @@ _FORMATS = {
     ".toml": "application/toml",
     ".xml": "application/xml",
 }
-_EVIDENCE = {
-    Evidence.EXACT: "derived from the definition or the built model",
-    Evidence.RELEASED_WEIGHTS: "the authors' weights on the claim's data set",
-    Evidence.RETRAINED: "trained again on the claim's data set",
-    Evidence.SUBSET: "part of the claim's test images",
-    Evidence.SCALED_DOWN: "smaller data or schedule; says nothing on the printed number itself",
-    Evidence.SYNTHETIC: "embedded procedural scenes; never citable",
-    Evidence.TIMING: "timed on this device; absolute times are not comparable with the paper's",
-}
 
 Entity = dict[str, Any]
 
 
-def ro_crate(
-    results: Sequence[Results], ledger: Ledger, pages: Mapping[str, bytes], state: datetime
-) -> dict[str, bytes]:
+def ro_crate(results: Sequence[Results], pages: Mapping[str, bytes], state: datetime) -> dict[str, bytes]:
     """Return the files of a crate by their paths, its metadata among them.
 
     Args:
         results: Of the papers it is about.
-        ledger: That they were joined with.
         pages: The rendered reports, by path below the crate's root.
         state: Of which moment the ledger is exported.
 
@@ -70,27 +59,20 @@ def ro_crate(
         payload[claims] = each.paper.path.read_bytes()
         described.append(_claims(each.paper, claims, payload[claims]))
         context += _article(each.paper)
-        for stored in _in_use(each, ledger):
+        for stored in (each.stored[digest] for digest in sorted(each.records)):
             files = _files_of(stored)
             payload |= files
             described += [_record_file(stored.record, path, content) for path, content in files.items()]
             context += [_action(stored, tuple(files), claims), _software(stored.record)]
     graph = [_descriptor(), _root(results, described, context, state), *described, *_unique(context), _licence()]
     content = {"@context": f"{SPECIFICATION}/context", "@graph": graph}
-    payload[METADATA] = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    payload[METADATA] = json_bytes(content)
     return payload
 
 
-def _in_use(results: Results, ledger: Ledger) -> Iterator[Stored]:
-    """Yield the records that the results rest on, by path."""
-    return (stored for stored in ledger.records(results.paper.key) if stored.digest in results.records)
-
-
 def _files_of(stored: Stored) -> dict[str, bytes]:
-    record = stored.record
-    stem = f"ledger/{record.paper}/{record.experiment}/{stored.digest[:NAME_LENGTH]}"
-    files = {f"{stem}.json": stored.path.read_bytes()}
-    return files | ({f"{stem}.npz": stored.path.with_suffix(".npz").read_bytes()} if record.arrays else {})
+    folder = f"ledger/{stored.record.paper}/{stored.record.experiment}"
+    return {f"{folder}/{name}": content for name, content in stored.files().items()}
 
 
 def _descriptor() -> Entity:
@@ -151,7 +133,8 @@ def _record_file(record: Record, path: str, content: bytes) -> Entity:
 
 
 def _evidence(record: Record) -> str:
-    return f"Evidence: {record.evidence.value} ({_EVIDENCE.get(record.evidence, 'from the printed numbers')})"
+    never = "; never citable" if record.evidence is Evidence.SYNTHETIC else ""
+    return f"Evidence: {record.evidence.value} ({EVIDENCE[record.evidence]}{never})"
 
 
 def _action(stored: Stored, files: Sequence[str], claims: str) -> Entity:

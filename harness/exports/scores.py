@@ -12,14 +12,18 @@ from dataclasses import dataclass
 
 from harness.claims.document import slug
 from harness.claims.model import Claim
-from harness.claims.vocabulary import UNITS, Quantity
+from harness.claims.vocabulary import Quantity
 from harness.ledger.record import Record
 from harness.scoring.citable import deciding, refusal
 from harness.scoring.model import ClaimRow, Measurement, Results
+from harness.scoring.provenance import deviations, in_words
 from harness.scoring.reach import metric_of
 
 DIGITS = 10
 """Significant digits of a measured number: more than any interval deserves, fewer than differ between machines."""
+
+SHARES = ("%", "fraction")
+"""Units of a score. What is printed in percentage points is a difference, and would pass for a bad score."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,7 @@ class Score:
     @property
     def deviations(self) -> tuple[str, ...]:
         """Every difference from the paper's protocol, as a sentence."""
-        sentences = (
-            f"{each.topic}: the paper has {each.paper} ({each.where}); here {each.ours}; effect: {each.effect}"
-            for record in self.records
-            for each in record.deviations
-        )
-        return tuple(dict.fromkeys(sentences))
+        return tuple(map(in_words, deviations(self.records)))
 
 
 def portable(value: float) -> float:
@@ -118,7 +117,7 @@ def _is_score(claim: Claim) -> bool:
         claim.definition.quantity in (Quantity.PROPORTION, Quantity.SCORE)
         and claim.definition.better is not None
         and claim.dataset is not None
-        and UNITS[claim.unit].dimension == "percent"
+        and claim.unit in SHARES
     )
 
 

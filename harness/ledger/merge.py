@@ -37,5 +37,5 @@ def merge(other: Ledger, into: Ledger) -> Merged:
         if stored.digest in there:
             present += 1
         else:
-            added.append(into.append(stored.record, stored.arrays()))
+            added.append(into.adopt(stored))
     return Merged(tuple(added), present, other.refused)

@@ -80,6 +80,18 @@ class Stored:
         """
         return {name: self.array(name) for name in self.record.arrays}
 
+    def files(self) -> dict[str, bytes]:
+        """Return the record as it stands on the disk, by file name: its JSON and the file of its arrays, if it has any.
+
+        Raises:
+            LedgerError: A file is missing or cannot be read.
+        """
+        paths = (self.path, self.path.with_suffix(".npz")) if self.record.arrays else (self.path,)
+        try:
+            return {path.name: path.read_bytes() for path in paths}
+        except OSError as error:
+            raise LedgerError(f"{error.filename}: cannot be read: {error.strerror}", _REMEDY) from error
+
 
 _REMEDY = "Restore the file from version control, or delete the record and measure again."
 
@@ -146,6 +158,22 @@ class Ledger:
         self._refused.pop(path, None)
         return Stored(digest, path, normal_record)
 
+    def adopt(self, stored: Stored) -> Stored:
+        """Add an intact record of another ledger byte for byte, what a later version wrote into it included.
+
+        Raises:
+            LedgerError: One of its files can no longer be read.
+            StorageError: The disk is full or the folder cannot be written.
+        """
+        folder = self._folder(stored.record)
+        files = stored.files()
+        sweep(folder)
+        for name, content in reversed(files.items()):
+            write_atomically(folder / name, content)
+        path = folder / stored.path.name
+        self._refused.pop(path, None)
+        return Stored(stored.digest, path, stored.record)
+
     def _folder(self, record: Record) -> Path:
         for name in (record.paper, record.experiment):
             if not SLUG.fullmatch(name):
@@ -179,6 +207,8 @@ def read(path: Path) -> Stored:
         raise LedgerError(f"{path}: not a record: {error}", _REMEDY) from error
     if (record.paper, record.experiment) != (path.parent.parent.name, path.parent.name):
         raise LedgerError(f"{path}: belongs in {record.paper}/{record.experiment}", "Move it there.")
+    if unfit := [name for name in (record.paper, record.experiment) if not SLUG.fullmatch(name)]:
+        raise LedgerError(f"{path}: {unfit[0]!r} is no key of a paper or an experiment", _REMEDY)
     if record.arrays and not path.with_suffix(".npz").is_file():
         raise LedgerError(f"{path}: its arrays are missing ({path.stem}.npz)", _REMEDY)
     return Stored(digest, path, record)

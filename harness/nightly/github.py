@@ -13,7 +13,7 @@ from harness.errors import ExitCode
 from harness.nightly import wording
 from harness.nightly.outcome import NightReport
 from harness.regression.model import Decision, Kind, Word
-from harness.reports.words import counted
+from harness.wording.words import counted
 
 MOST_ROWS = 200
 """Rows of a table in the summary, which GitHub cuts at a MiB; the page has them all."""
@@ -60,7 +60,7 @@ def _summary(report: NightReport) -> Iterator[str]:
             yield from _table(f"{title} ({len(found)})", _HEAD, [_row(decision) for decision in found])
         if found and word is Word.IMPROVEMENT:
             yield from ("", "To take an improvement as the new level:", "", "```console")
-            yield from (wording.accept(decision) for decision in found[:MOST_ROWS])
+            yield from (wording.accept(decision, report.started) for decision in found[:MOST_ROWS])
             yield "```"
     if report.worse:
         rows = [(each.id, each.before, each.now, each.reason) for each in report.worse]
@@ -86,11 +86,11 @@ def what_to_do(report: NightReport) -> str:
         case ExitCode.CLAIM_FAILED:
             return "Look at the claims below: their records say what changed."
         case _:
-            first = report.alarms[0]
+            first = next(alarm for alarm in report.alarms if not report.explained(alarm))
             return (
                 f"Repeat the first one with `{wording.repeat(report, first)}`. If the change is meant, accept it with "
-                f"`{wording.accept(first)}`; if not, look at what changed {wording.since(first) or 'tonight'}"
-                f"{_range(report, first)}."
+                f"`{wording.accept(first, report.started)}`; if not, look at what changed "
+                f"{wording.since(first) or 'tonight'}{_range(report, first)}."
             )
 
 
@@ -108,7 +108,7 @@ def lines(report: NightReport) -> tuple[str, ...]:
         *(f"claim {each.id}: {each.before}, now {each.now}. {each.reason}" for each in report.worse),
         *(f"failed: {each.what}: {each.message}" for each in report.failed),
         *(f"left: {each.what}: {each.reason}" for each in report.left),
-        *(f"{wording.sentence(each)} {wording.accept(each)}" for each in report.of(Word.IMPROVEMENT)),
+        *(f"{wording.sentence(each)} {wording.accept(each, report.started)}" for each in report.of(Word.IMPROVEMENT)),
     )
 
 
@@ -210,8 +210,10 @@ def _body(report: NightReport, decision: Decision) -> Iterator[str]:
     yield from (_line(("", "")), _line(("---", "---")))
     yield from (_line((name, _cell(text))) for name, text in facts if text)
     yield from ("", "Measure it once more:", "", "```console", wording.repeat(report, decision), "```")
-    yield from ("", "Take tonight's value as the new level, if it is meant:", "", "```console")
-    yield from (wording.accept(decision), "```")
+    gone = decision.word is Word.MISSING
+    meant = "If its end is meant, accept that:" if gone else "Take tonight's value as the new level, if it is meant:"
+    yield from ("", meant, "", "```console")
+    yield from (wording.accept(decision, report.started), "```")
 
 
 def _again(report: NightReport, decision: Decision) -> str:

@@ -13,10 +13,9 @@ from harness.nightly.outcome import Made, NightReport, Timed
 from harness.nightly.verdicts import Said, Worse, against, carried, got_worse
 from harness.nightly.work import Failed, Left
 from harness.regression.history import History
-from harness.regression.levels import Acceptance
 from harness.regression.manifests import utc
 from harness.regression.model import Decision, Level, Series, Word
-from harness.regression.rule import decide
+from harness.regression.rule import decide, ended
 from harness.runner.identity import code_of
 from harness.runner.state import now_utc
 
@@ -52,7 +51,7 @@ class Claims(NamedTuple):
     worse: tuple[Worse, ...]
 
 
-def expected(history: History, before: NightFile | None, acceptances: Sequence[Acceptance]) -> tuple[str, ...]:
+def expected(history: History, before: NightFile | None, levels: Sequence[Level]) -> tuple[str, ...]:
     """Return the ids of the metrics that tonight is to measure: those of the fixed set of the night before.
 
     One that was missing then is missed until it is measured, or until somebody accepts that it is gone.
@@ -61,10 +60,10 @@ def expected(history: History, before: NightFile | None, acceptances: Sequence[A
         return ()
     started = utc(before.started)
     fixed = {(paper, key) for paper, keys in before.fixed.items() for key in keys}
-    there = {s.address for s in history.series if any(night.started == started for night in s.nights)}
-    accepted = {entry.address: utc(entry.date) for entry in acceptances}
-    gone = {name for name in before.expected if accepted.get(name, "") > started} - {address.id for address in there}
+    there = (s.address for s in history.series if any(night.started == started for night in s.nights))
     found = {address.id for address in there if (address.paper, address.experiment) in fixed}
+    nights = {series.address.id: series.nights for series in history.series}
+    gone = {name for name in before.expected if ended(name, nights.get(name, ()), levels)}
     return tuple(sorted((found | set(before.expected)) - gone))
 
 
@@ -83,12 +82,14 @@ def judge(found: Found, worse: tuple[Worse, ...], order: Order) -> NightReport:
     """Let the rule speak on the metrics, and put together all that is said of the night."""
     file, history = found.file, found.history
     decisions = _of_tonight(decide(history.series, found.levels, utc(file.started)), history, file)
+    code = code_of(("harness.nightly",))
     verdicts = (verdict for own in found.verdicts.values() for verdict in own.items())
     return NightReport(
         started=file.started,
         ended=now_utc(),
         device=file.device,
-        commit=code_of(("harness.nightly",)).commit or "",
+        commit=code.commit or "",
+        dirty=code.dirty,
         command=order.command,
         made=_made(found.made),
         confirmed=_made(found.confirmed),

@@ -61,7 +61,7 @@ def _add(case: Tree.Element, report: NightReport, decision: Decision) -> None:
     if decision.word in _FAILS:
         tag = "error" if decision.word is Word.NOT_COMPARED else "failure"
         found = Tree.SubElement(case, tag, type=_FAILS[decision.word], message=_clean(said))
-        found.text = _clean(f"{said}\n{wording.repeat(report, decision)}\n{wording.accept(decision)}")
+        found.text = _clean(f"{said}\n{wording.repeat(report, decision)}\n{wording.accept(decision, report.started)}")
     elif decision.word is Word.NEW_SEGMENT:
         Tree.SubElement(case, "skipped", message=_clean(said))
 

@@ -52,7 +52,7 @@ def opened(folder: Path, device: str) -> tuple[NightFile, NightFile | None]:
     before = next((night for night in reversed(held) if night.finished), None)
     if held and not held[-1].finished and _age(held[-1]) < RESUMED_WITHIN:
         return held[-1], before
-    return NightFile(started=now_utc(), device=device), before
+    return NightFile(started=_free(folder, now_utc()), device=device), before
 
 
 def save(folder: Path, night: NightFile) -> Path:
@@ -72,6 +72,13 @@ def name_of(night: NightFile) -> str:
 def _read(path: Path) -> NightFile:
     read_manifest(path)
     return msgspec.json.decode(path.read_bytes(), type=NightFile)
+
+
+def _free(folder: Path, started: str) -> str:
+    """Return the first second from a start on that no night, of whatever device, began in."""
+    while path_of(folder, started).exists():
+        started = (datetime.fromisoformat(started) + timedelta(seconds=1)).isoformat()
+    return started
 
 
 def _age(night: NightFile) -> timedelta:

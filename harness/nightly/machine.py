@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import ExitCode
 from harness.nightly.outcome import NightReport, Timed
-from harness.reports.words import counted
+from harness.wording.words import counted
 
 _COLOURS = {
     ExitCode.OK: "brightgreen",
@@ -45,7 +45,7 @@ def pytest_benchmark(report: NightReport) -> bytes:
     machines = [timed.machine for timed in report.timings]
     document = {
         "machine_info": machines[0] if machines else {"node": report.device},
-        "commit_info": {"id": report.commit, "time": report.started, "dirty": False, "project": "remeasure"},
+        "commit_info": {"id": report.commit, "time": report.started, "dirty": report.dirty, "project": "remeasure"},
         "benchmarks": [_benchmark(timed) for timed in report.timings],
         "datetime": report.started,
         "version": "5.0.0",

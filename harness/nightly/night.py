@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from harness.errors import ExitCode
 from harness.ledger.record import measured_systems
 from harness.ledger.store import Ledger, Stored
 from harness.nightly import kept
@@ -26,13 +27,14 @@ from harness.nightly.session import SESSION, Session, timed
 from harness.nightly.verdicts import Said
 from harness.nightly.work import NO_TIME, Done, Errand, Failed, Left, by_paper, judged, measure, plans
 from harness.regression.history import History, read
-from harness.regression.levels import read_acceptances, read_levels
+from harness.regression.levels import read_levels
 from harness.regression.manifests import utc
 from harness.regression.model import Level
 from harness.regression.rule import suspects
-from harness.runner.state import State
+from harness.runner.state import State, hold
 
 Tell = Callable[[str], None]
+THE_NIGHT = "nightly"
 AGAIN = "measured once more: it looks changed"
 
 
@@ -55,7 +57,7 @@ class _Night:
         kept.save(self.order.folder, self.file)
 
     def history(self) -> History:
-        return read(Ledger(self.order.ledger), self.order.folder)
+        return read(Ledger(self.order.ledger), self.order.folder, until=utc(self.file.started))
 
     def records(self, digests: Sequence[str]) -> list[Stored]:
         """Return records in the order of their digests."""
@@ -81,10 +83,16 @@ def hold_night(order: Order, tell: Tell) -> NightReport:
     """Measure, confirm and judge; what goes wrong on the way is in the report.
 
     Raises:
+        UsageError: Another night is being held in the same working directory.
         InterruptedRunError: Ctrl-C; the same command goes on with the night.
         LedgerError: A file of an earlier night, or of the accepted levels, cannot be read.
         StorageError: The nights' folder cannot be written.
     """
+    with hold(order.state, THE_NIGHT):
+        return _hold(order, tell)
+
+
+def _hold(order: Order, tell: Tell) -> NightReport:
     file, before = kept.opened(order.folder, order.device)
     night = _Night(order, tell, file, before, read_levels(order.folder))
     tell(f"{'going on with' if file.measured else 'beginning'} the night of {file.started} on {order.device}")
@@ -118,8 +126,7 @@ def _plan(night: _Night) -> list[Planned]:
     if _session_of(night).present():
         fixed = {each.paper: (*fixed[each.paper], *each.in_session) for each in found}
     fixed = {paper: keys for paper, keys in fixed.items() if keys}
-    acceptances = read_acceptances(night.order.folder)
-    night.keep(fixed=fixed, expected=expected(night.history(), night.before, acceptances))
+    night.keep(fixed=fixed, expected=expected(night.history(), night.before, night.levels))
     return found
 
 
@@ -217,11 +224,13 @@ def _verdicts(night: _Night) -> dict[str, dict[str, Said]]:
 
 
 def _found(night: _Night) -> Found:
-    verdicts = _verdicts(night)
+    verdicts, history = _verdicts(night), night.history()
+    for damaged in history.damaged:
+        night.fail(Failed(f"reading {damaged.path}", (), int(ExitCode.LEDGER), damaged.reason))
     return Found(
         file=night.file,
         before=night.before,
-        history=night.history(),
+        history=history,
         levels=night.levels,
         verdicts=verdicts,
         made=tuple(night.records(night.file.measured)),

@@ -10,7 +10,7 @@ from harness.ledger.record import Record
 from harness.nightly.verdicts import Worse
 from harness.nightly.work import Failed, Left
 from harness.regression.model import FAILURES, Decision, Series, Word
-from harness.reports.words import counted
+from harness.wording.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class NightReport:
     Attributes:
         started, ended: UTC, ISO 8601.
         device: By name, "cpu" where there is no accelerator.
-        commit: Of the checkout; empty outside one.
+        commit: Of the checkout; empty outside one. ``dirty``: whether files differed from it.
         command: That repeats the night.
         series: By the address's id, tonight last.
         records: Those of the nights in ``series``, by digest.
@@ -82,6 +82,7 @@ class NightReport:
     in_session: frozenset[tuple[str, str]] = frozenset()
     folders: str = ""
     moved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dirty: bool = False
 
     def of(self, *words: Word) -> tuple[Decision, ...]:
         """Return the decisions with one of these words, in their order."""

@@ -69,7 +69,7 @@ def _run(session: Session, path: Path, budget: Budget) -> Failed | None:
     limit = budget.remaining()
     try:
         done = subprocess.run(
-            _command(session.present(), path),
+            command(session.present(), path),
             env={**os.environ, **hidden},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -90,6 +90,7 @@ def _failed(session: Session, code: ExitCode, text: str) -> Failed:
     return Failed(SESSION, tuple((*pair, "") for pair in session.experiments), int(code), text)
 
 
-def _command(benchmarks: Sequence[Path], path: Path) -> list[str]:
+def command(benchmarks: Sequence[Path], path: Path) -> list[str]:
+    """Return the command that runs benchmarks, or a folder of them, and writes the times to a file."""
     quiet = ("--benchmark-quiet", "--benchmark-json", str(path))
     return [sys.executable, "-m", "pytest", *map(str, benchmarks), *quiet]

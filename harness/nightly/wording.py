@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from harness.regression.model import Decision, Kind, Night, Shape, Word
-from harness.reports.numbers import fixed, show, with_unit
-from harness.reports.words import counted
+from harness.regression.wording import points
+from harness.wording.numbers import MINUS, exact, fixed, show, with_unit
+from harness.wording.words import counted
 
 if TYPE_CHECKING:
     from harness.nightly.outcome import NightReport
@@ -22,11 +24,13 @@ SHORT = 12
 
 
 def value(number: float | None, unit: str) -> str:
-    """Write a metric's value with its unit; empty if there is none."""
-    if number is None:
+    """Write a metric's value with its unit, a whole number in full; empty if there is none, or it is not finite."""
+    if number is None or not isfinite(number):
         return ""
+    if float(number).is_integer():
+        return with_unit(exact(number), unit)
     digits = f"{number:.{FIGURES}g}"
-    plain = digits if "e" in digits else fixed(number, len(digits.partition(".")[2]))
+    plain = digits.replace("-", MINUS) if "e" in digits else fixed(number, len(digits.partition(".")[2]))
     return with_unit(plain, unit)
 
 
@@ -35,7 +39,7 @@ def change(decision: Decision) -> str:
     found = decision.change
     if found is None:
         return ""
-    factor, unit = (1.0, _points(decision.unit)) if decision.kind is Kind.ACCURACY else (100.0, "%")
+    factor, unit = (1.0, points(decision.unit)) if decision.kind is Kind.ACCURACY else (100.0, "%")
     shown = show(factor * found.estimate, factor * found.low, factor * found.high, signed=True)
     return with_unit(f"{shown.estimate} {shown.interval}".strip(), unit)
 
@@ -103,9 +107,14 @@ def repeat(report: NightReport, decision: Decision) -> str:
     return " ".join(word for word in (*words, "--again") if word)
 
 
-def accept(decision: Decision) -> str:
-    """Return the command that takes tonight's value as the metric's level."""
-    return f'remeasure check --accept {quote(decision.address.id)} --reason "..."'
+def accept(decision: Decision, tonight: str = "") -> str:
+    """Return the command that takes tonight's value as the metric's level, or that its end is meant.
+
+    Args:
+        tonight: When the night began; names the night, so that the command needs no ledger. Empty leaves it out.
+    """
+    night = f" --since {decision.since or tonight}" if tonight else ""
+    return f'remeasure check --accept {quote(decision.address.id)}{night} --reason "..."'
 
 
 def tally(report: NightReport) -> str:
@@ -113,10 +122,6 @@ def tally(report: NightReport) -> str:
     words = {word: len(report.of(word)) for word in Word}
     said = [f"{word.value} {count}" for word, count in words.items() if count]
     return f"{counted(len(report.made), 'record')}; metrics: {', '.join(said) or 'none'}"
-
-
-def _points(unit: str) -> str:
-    return "pp" if unit == "%" else unit
 
 
 def _commit(report: NightReport, nights: Sequence[Night]) -> str:

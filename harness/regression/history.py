@@ -56,7 +56,8 @@ class History:
         series: One for each metric of each system, ordered by id.
         conditions: By the name of the segment.
         records: By digest, those that the nights rest on.
-        refused: Records that give no number, and why.
+        refused: Records that are not meant to give a number, and why.
+        damaged: Records that cannot be read or do not give the numbers that they should, and why.
         manifests: The oldest night first.
     """
 
@@ -64,6 +65,7 @@ class History:
     conditions: Mapping[str, Conditions]
     records: Mapping[str, Record]
     refused: tuple[Refused, ...]
+    damaged: tuple[Refused, ...]
     manifests: tuple[Manifest, ...]
 
     @cached_property
@@ -100,21 +102,25 @@ _Group = tuple[str, str, str, str]
 """Night, paper, experiment, and the system whose network the records are of."""
 
 
-def read(ledger: Ledger, nights: Path | None = None, papers: Sequence[str] = ()) -> History:
+def read(ledger: Ledger, nights: Path | None = None, papers: Sequence[str] = (), until: str = "") -> History:
     """Read the history of papers; of all, if none is named.
 
     Args:
         nights: The folder of the nights' manifests; None or a folder that is not there: every record counts by its
             date.
+        until: Start of the last night that is told, UTC, ISO 8601; what began later is left out. Empty tells all.
 
     Raises:
-        LedgerError: A manifest cannot be read. A record that cannot is refused.
+        LedgerError: A manifest cannot be read. A record that cannot is told as damaged.
     """
-    manifests = read_manifests(nights) if nights is not None else ()
+    every = read_manifests(nights) if nights is not None else ()
+    manifests = tuple(one for one in every if not until or utc(one.started) <= until)
     reader = _Reader()
     stored = list(reader.fit(ledger, papers))
     found: defaultdict[Address, dict[str, Night]] = defaultdict(dict)
-    for (started, paper, experiment, _), group in sorted(_gathered(stored, manifests).items()):
+    for (started, paper, experiment, _), group in sorted(_gathered(stored, every).items()):
+        if until and started > until:
+            continue
         for (system, metric), night in reader.nights(started, group):
             found[Address(paper, experiment, system, metric.name, metric.label)][started] = night
     newest = manifests[-1] if manifests else None
@@ -126,7 +132,8 @@ def read(ledger: Ledger, nights: Path | None = None, papers: Sequence[str] = ())
         series=tuple(sorted(series, key=lambda one: one.address.id)),
         conditions=reader.conditions,
         records={each.digest: each.record for each in stored},
-        refused=(*ledger.refused, *reader.refused),
+        refused=tuple(reader.refused),
+        damaged=(*ledger.refused, *reader.damaged),
         manifests=manifests,
     )
 
@@ -212,6 +219,7 @@ class _Reader:
 
     conditions: dict[str, Conditions] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
+    damaged: list[Refused] = field(default_factory=list)
     _figures: dict[str, Figures] = field(default_factory=dict)
     _segments: dict[str, str] = field(default_factory=dict)
 
@@ -219,8 +227,10 @@ class _Reader:
         """Yield the records that give numbers and say when they were made."""
         for paper in papers or (None,):
             for stored in ledger.records(paper):
-                if reason := unfit(stored.record) or _undated(stored.record):
+                if reason := unfit(stored.record):
                     self.refused.append(Refused(str(stored.path), reason))
+                elif reason := _undated(stored.record):
+                    self.damaged.append(Refused(str(stored.path), reason))
                 else:
                     yield stored
 
@@ -247,7 +257,7 @@ class _Reader:
                 said = self._read(stored)
             except (LedgerError, ScoreError) as error:
                 reason = error.message if isinstance(error, LedgerError) else str(error)
-                self.refused.append(Refused(str(stored.path), reason))
+                self.damaged.append(Refused(str(stored.path), reason))
                 continue
             for key, figure in said.items():
                 table[key][seed] = figure

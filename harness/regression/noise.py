@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, pi, sqrt
+from math import expm1, pi, sqrt
 from statistics import median
 from typing import NamedTuple
 
@@ -210,6 +210,10 @@ def outliers(values: Sequence[float], level: Noise) -> Outliers:
     return Outliers(len(values), sum(value > bound for value in values))
 
 
+LARGEST = 700.0
+"""Logarithm of the largest change that is told: a hundred times it is still a number."""
+
+
 def relative(difference: float) -> float:
-    """Return the relative change that a difference of logarithms is: 0.05 is 5 % more."""
-    return exp(difference) - 1
+    """Return the relative change that a difference of logarithms is: 0.05 is 5 % more; finite however large."""
+    return expm1(min(difference, LARGEST))

@@ -6,6 +6,7 @@ changed is tested image by image (:mod:`harness.regression.paired`), tonight alo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,19 +16,33 @@ from harness.regression.paired import compare
 
 
 class Comparison(NamedTuple):
-    """Tonight against the first and the newest night at the level, the surer of the two by side.
+    """Tonight against the newest night at the level, which shows a step, and the first, which shows a drift.
 
     Attributes:
+        references: The nights compared with, by what they show.
+        changes: Tonight minus each.
+        shape: What is shown more surely.
         worse, better: Chances, corrected for the choice of two.
-        shape: DRIFT where the first night tells more than the newest.
-        changed: Whether any outcome differs; if none does, there is nothing that a test could find.
     """
 
-    change: Change
+    references: Mapping[Shape, Night]
+    changes: Mapping[Shape, Change]
+    shape: Shape
     worse: float
     better: float
-    shape: Shape
-    changed: bool
+
+    @property
+    def reference(self) -> Night:
+        return self.references[self.shape]
+
+    @property
+    def change(self) -> Change:
+        return self.changes[self.shape]
+
+    @property
+    def changed(self) -> bool:
+        """Whether any outcome differs; if none does, there is nothing that a test could find."""
+        return min(_surest(change) for change in self.changes.values()) < 1
 
     def chance(self, side: int) -> float:
         """Return the chance of such a change to a side: 1 for worse, -1 for better."""
@@ -36,13 +51,12 @@ class Comparison(NamedTuple):
 
 @dataclass(slots=True)
 class Departure:
-    """A level that was left and not accepted: in which direction, since when, from what to what."""
+    """A level that was left and not accepted: in which direction, since when, and how far, on the seeds compared."""
 
     side: int
     shape: Shape
     since: str
-    level: float
-    value: float
+    distance: float
 
 
 @dataclass(slots=True)
@@ -68,11 +82,6 @@ class Track:
         """
         return each * (self.compared + 1) / (self.changes + 1)
 
-    def note(self, comparison: Comparison) -> None:
-        """Count a night that was compared."""
-        self.compared += 1
-        self.changes += comparison.changed
-
     def compare(self, tonight: Night) -> Comparison:
         """Compare tonight with the level.
 
@@ -83,26 +92,42 @@ class Track:
         """
         newest = compare(self.nights, tonight, self.better)
         first = compare(self.nights[:1], tonight, self.better) if len(self.nights) > 1 else newest
-        changed = min(newest.p_worse, newest.p_better, first.p_worse, first.p_better) < 1
-        drifted = min(first.p_worse, first.p_better) < min(newest.p_worse, newest.p_better)
         factor = 1 if first == newest else 2
-        worse = min(1.0, factor * min(first.p_worse, newest.p_worse))
-        better = min(1.0, factor * min(first.p_better, newest.p_better))
-        shape = Shape.DRIFT if drifted else Shape.STEP
-        return Comparison(first if drifted else newest, worse, better, shape, changed)
+        return Comparison(
+            references={Shape.STEP: self.nights[-1], Shape.DRIFT: self.nights[0]},
+            changes={Shape.STEP: newest, Shape.DRIFT: first},
+            shape=Shape.DRIFT if _surest(first) < _surest(newest) else Shape.STEP,
+            worse=min(1.0, factor * min(first.p_worse, newest.p_worse)),
+            better=min(1.0, factor * min(first.p_better, newest.p_better)),
+        )
 
-    def leave(self, side: int, comparison: Comparison, tonight: Night) -> None:
-        """Take note that the level was left tonight."""
-        level = tonight.value - comparison.change.estimate
-        self.departure = Departure(side, comparison.shape, tonight.started, level, tonight.value)
+    def conclude(self, side: int | None, comparison: Comparison, tonight: Night) -> None:
+        """Note a comparison, and whether the level is left: to the side just found, or still, as it was before.
 
-    def is_away(self, tonight: Night) -> bool:
-        """Return whether a departure stands: tonight is no nearer the level than the night that left it."""
+        A night that lies nearer the level than the one that left it ends a departure, unless it is found by itself.
+        """
+        self.compared += 1
+        self.changes += comparison.changed
+        departure = self.departure
+        if self.is_away(comparison):
+            return
+        self.departure = None
+        if side is None:
+            return
+        since = departure.since if departure and departure.side == side else tonight.started
+        self.departure = Departure(side, comparison.shape, since, comparison.change.estimate)
+
+    def is_away(self, comparison: Comparison) -> bool:
+        """Return whether a departure stands: tonight is at least half as far off as the night that left the level."""
         departure = self.departure
         if departure is None:
             return False
-        distance = departure.value - departure.level
-        return (tonight.value - departure.level) * distance >= distance * distance / 2
+        now = comparison.changes[departure.shape].estimate
+        return now * departure.distance >= departure.distance**2 / 2
+
+
+def _surest(change: Change) -> float:
+    return min(change.p_worse, change.p_better)
 
 
 class Tonight(NamedTuple):

@@ -188,4 +188,4 @@ def _history(
         Series(address, traits.kind, traits.unit, traits.better, tuple(by_start[start] for start in sorted(by_start)))
         for address, (traits, by_start) in sorted(table.items(), key=lambda item: item[0].id)
     ]
-    return History(tuple(series), conditions, {}, (), ())
+    return History(tuple(series), conditions, {}, (), (), ())

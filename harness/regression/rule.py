@@ -3,7 +3,7 @@
 What happens to a metric of the machine on a night:
 
 1. Its **level** is the median of the nights since it was accepted, or since hardware, software, recipe or data changed;
-   its noise is their robust scale (:mod:`~harness.regression.noise`). Fewer than five nights are no level.
+   its noise is their robust scale (:mod:`~harness.regression.noise`). Fewer than seven nights are no level.
 2. What strays from it is measured **once more at once** (:func:`suspects`). Two measurements of a night are two
    independent *looks*, unless the night as a whole was off by the other metrics' word; then they are one, the milder.
 3. A **step** takes several looks in a row that all stray: as many as it takes until outliers, at the rate at which this
@@ -48,7 +48,8 @@ def decide(series: Sequence[Series], levels: Sequence[Level], tonight: str = "")
         series: Of all metrics together, since the false-discovery rate is that of a night.
         levels: Accepted levels.
         tonight: The night's start; if empty, that of the newest night of any series. What is expected and has no
-            night then is missing. What is not expected keeps the word of its newest night, and has none without nights.
+            night then is missing, unless its end was accepted (:func:`ended`), and then nothing is said of it. What is
+            not expected keeps the word of its newest night, and has none without nights.
 
     Raises:
         ValueError: Two series have one address, or a series' nights are not in order.
@@ -60,8 +61,17 @@ def decide(series: Sequence[Series], levels: Sequence[Level], tonight: str = "")
         newest = tonight or started
     for one in series:
         if one.expected and not (one.nights and one.nights[-1].started == newest):
-            spoken[one.address] = missing(one)
+            if ended(one.address.id, one.nights, levels):
+                spoken.pop(one.address, None)
+            else:
+                spoken[one.address] = missing(one)
     return tuple(spoken[one.address] for one in series if one.address in spoken)
+
+
+def ended(name: str, nights: Sequence[Night], levels: Sequence[Level]) -> bool:
+    """Return whether somebody accepted that a metric is gone: its level counts from a night after its last."""
+    last = nights[-1].started if nights else ""
+    return any(level.address == name and level.since > last for level in levels)
 
 
 def replay(series: Sequence[Series], levels: Sequence[Level]) -> Iterator[tuple[str, tuple[Decision, ...]]]:

@@ -139,15 +139,16 @@ class Watch:
             track.stay(one.look)
             seen = len(self._timed[one.series.address]) > 1
             return wording.too_few(one.series, one.night, len(track.nights), seen)
-        if track.departure:
-            departure = track.departure
+        suspect = track.suspicious(one.look)
+        if departure := track.departure:
             away = track.remain_away(one.look)
+            if suspect and not (away and departure.side > 0):
+                return wording.suspect(one, level)
             return wording.left(one, departure) if away else wording.back(one, departure)
         if side is not None and one.tests:
             track.leave(side, one.tests[SIDES.index(side)], one.look)
             assert track.departure is not None
             return wording.left(one, track.departure)
-        suspect = track.suspicious(one.look)
         track.stay(one.look)
         return wording.suspect(one, level) if suspect else wording.steady(one, level)
 
@@ -156,11 +157,7 @@ class Watch:
         if one.comparison is None:
             track.nights.append(one.night)
             return wording.first_of_segment(one.series, one.night, len(self._imaged[one.series.address]) > 1)
-        track.note(one.comparison)
-        if track.departure and not track.is_away(one.night):
-            track.departure = None
-        elif side is not None and track.departure is None:
-            track.leave(side, one.comparison, one.night)
+        track.conclude(side, one.comparison, one.night)
         if track.departure:
             return wording.images_left(one, one.comparison, track.departure)
         said = wording.images_steady(one, one.comparison)
@@ -208,7 +205,7 @@ def _sides(deviations: Sequence[float]) -> Sides:
 
 def _in_family(one: outcomes.Tonight) -> bool:
     """Whether a metric of images can be found at all: not where every outcome is what it was (Tarone, 1990)."""
-    return one.comparison is not None and one.comparison.changed and not one.track.is_away(one.night)
+    return one.comparison is not None and one.comparison.changed and not one.track.is_away(one.comparison)
 
 
 def _found(timings: Sequence[timed.Tonight], images: Sequence[outcomes.Tonight]) -> dict[Address, int]:

@@ -9,6 +9,7 @@ from harness.regression import outcomes, timed
 from harness.regression.model import Change, Decision, Kind, Night, Series, Shape, Word
 from harness.regression.noise import FEWEST_NIGHTS, Noise, chance, relative
 from harness.regression.outcomes import Comparison
+from harness.wording.numbers import fixed, show, with_unit
 
 WORDS = {1: Word.REGRESSION, -1: Word.IMPROVEMENT}
 
@@ -50,7 +51,7 @@ def first_of_segment(series: Series, night: Night, changed: bool) -> Decision:
 
 def steady(one: timed.Tonight, level: Noise) -> Decision:
     """Say that a metric of the machine is where it was."""
-    return _of_level(one, level, Word.STEADY, f"within its noise of {level.scale:.1%} a night")
+    return _of_level(one, level, Word.STEADY, f"within its noise of {_percent(level.scale)} a night")
 
 
 def suspect(one: timed.Tonight, level: Noise) -> Decision:
@@ -96,7 +97,7 @@ def _of_level(one: timed.Tonight, level: Noise, word: Word, how: str) -> Decisio
     bounds = sorted(sign * (difference + error) for error in (-level.half_width(), level.half_width()))
     worse, improved = (test.p for test in one.tests) if one.tests else _single_look(level, difference)
     change = Change(relative(sign * difference), relative(bounds[0]), relative(bounds[1]), worse, improved)
-    reason = f"{change.estimate:+.1%} {how}."
+    reason = f"{_percent(change.estimate, signed=True)}, {how}."
     level_value = exp(sign * level.level)
     night = one.night
     return _decision(one.series, word, night.value, level.nights, reason, level=level_value, change=change)
@@ -110,9 +111,27 @@ def _single_look(level: Noise, difference: float) -> tuple[float, float]:
 
 def _of_images(one: outcomes.Tonight, comparison: Comparison, word: Word, how: str) -> Decision:
     change = replace(comparison.change, p_worse=comparison.worse, p_better=comparison.better)
-    reason = f"{change.estimate:+.3g} {one.series.unit}, {how}."
-    level = one.night.value - change.estimate
+    estimate = show(change.estimate, change.low, change.high, signed=True).estimate
+    reason = f"{with_unit(estimate, points(one.series.unit))}, {how}{_seeds(comparison.reference, one.night)}."
+    level = comparison.reference.value
     return _decision(one.series, word, one.night.value, len(one.track.nights), reason, level=level, change=change)
+
+
+def _seeds(reference: Night, night: Night) -> str:
+    """Name the seeds that were paired, where the nights have not the same."""
+    if reference.samples.keys() == night.samples.keys():
+        return ""
+    both = sorted(reference.samples.keys() & night.samples.keys())
+    return f"; only of {'seed' if len(both) == 1 else 'seeds'} {', '.join(map(str, both))}, which both nights have"
+
+
+def _percent(share: float, *, signed: bool = False) -> str:
+    return with_unit(fixed(100 * share, 1, signed=signed), "%")
+
+
+def points(unit: str) -> str:
+    """Return the unit of a difference: of percentages, percentage points."""
+    return "pp" if unit == "%" else unit
 
 
 def _decision(

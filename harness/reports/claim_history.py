@@ -10,11 +10,12 @@ from markupsafe import Markup
 
 from harness.reports.claim_views import ClaimView
 from harness.reports.history import Entry, Standing
-from harness.reports.numbers import exact, fixed
 from harness.reports.plots.timeline import Point, timeline
 from harness.reports.plots.tracks import scale_over
-from harness.reports.words import WEAK
+from harness.scoring.citable import judges
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import exact, fixed
+from harness.wording.words import WEAK
 
 USUAL_DECIMALS = 2
 MOST_LINES = 60
@@ -37,6 +38,7 @@ class ExperimentHistory:
         entries: All of them.
         lines: The newest, as the table shows them.
         drawing: None where there is one record.
+        banded: Whether the drawing shows the print: where the records bear on it.
     """
 
     key: str
@@ -45,11 +47,7 @@ class ExperimentHistory:
     entries: tuple[Entry, ...]
     lines: tuple[Line, ...]
     drawing: Markup | None
-
-    @property
-    def banded(self) -> bool:
-        """Whether the drawing shows the print: where the records judge it."""
-        return self.drawing is not None and self.evidence not in WEAK
+    banded: bool
 
     @property
     def synthetic(self) -> bool:
@@ -70,8 +68,10 @@ def _history(view: ClaimView, key: str, title: str, entries: Sequence[Entry]) ->
     decimals = None if evidence is Evidence.EXACT else _decimals(view, key)
     newest = entries[-MOST_LINES:]
     lines = tuple(Line(e, exact(e.value) if decimals is None else fixed(e.value, decimals)) for e in newest)
-    drawing = _drawn(view, entries, judges=evidence not in WEAK) if len(entries) > 1 else None
-    return ExperimentHistory(key, title, evidence, tuple(entries), lines, drawing)
+    data = entries[-1].record.data
+    bears = evidence not in WEAK and judges(evidence, data.name if data is not None else "", view.claim)
+    drawing = _drawn(view, entries, bears=bears) if len(entries) > 1 else None
+    return ExperimentHistory(key, title, evidence, tuple(entries), lines, drawing, bears and drawing is not None)
 
 
 def _decimals(view: ClaimView, key: str) -> int:
@@ -80,9 +80,9 @@ def _decimals(view: ClaimView, key: str) -> int:
     return next((len(text.partition(".")[2]) for text in shown), USUAL_DECIMALS)
 
 
-def _drawn(view: ClaimView, entries: Sequence[Entry], *, judges: bool) -> Markup:
+def _drawn(view: ClaimView, entries: Sequence[Entry], *, bears: bool) -> Markup:
     points = [Point(e.record.started, e.value, e.standing is Standing.IN_USE) for e in entries]
     interval = view.claim.printed.interval
-    printed = (float(interval.low), float(interval.high)) if judges else None
+    printed = (float(interval.low), float(interval.high)) if bears else None
     scale = scale_over([point.value for point in points], include=printed or ())
     return timeline(points, scale, printed)

@@ -19,10 +19,10 @@ from harness.reports.reference_views import Outside, outside
 from harness.reports.relation_views import Case, Statement
 from harness.reports.templating import environment
 from harness.reports.values import claim_name, linked
-from harness.reports.words import REFERENCES, TRANSCRIPTIONS
 from harness.scoring.citable import refusal_of, remedy
 from harness.scoring.directions import compared
 from harness.scoring.model import Results
+from harness.wording.words import REFERENCES, TRANSCRIPTIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import compress
 
 from harness.audit.finding import Finding
 from harness.claims.model import Claim, Column, Paper, Reference, Table
-from harness.reports.numbers import with_unit
 from harness.reports.values import STRENGTH, Difference, Value, aspect, difference_of, value_of, where
-from harness.reports.words import VERDICTS, WEAK, Mark
+from harness.scoring.citable import judges
 from harness.scoring.model import ClaimRow, Results
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import with_unit
+from harness.wording.words import VERDICTS, WEAK, Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class ClaimView:
         subject, quantity: What the number is of, and what it counts.
         evidence: What the verdict rests on; None where nothing was measured for the claim itself.
         values: Measurements that bear on the claim, strongest first.
-        orientation: Measurements on other data, which give no verdict.
+        orientation: Those of weaker evidence or on other images than the claim's, which give no verdict.
         findings: What the audit says of it.
         outside: Numbers printed elsewhere.
     """
@@ -120,6 +122,7 @@ def _view(row: ClaimRow, paper: Paper, outside: tuple[Reference, ...]) -> ClaimV
     claim, verdict = row.claim, row.verdict
     measured = sorted(row.measurements, key=lambda m: (STRENGTH[m.evidence], m.experiment))
     values = tuple(value_of(m, claim.unit) for m in measured)
+    bearing = [m.evidence not in WEAK and judges(m.evidence, m.data, claim) for m in measured]
     return ClaimView(
         row=row,
         place=where(claim, paper),
@@ -129,8 +132,8 @@ def _view(row: ClaimRow, paper: Paper, outside: tuple[Reference, ...]) -> ClaimV
         mark=VERDICTS[verdict.word],
         evidence=verdict.evidence,
         difference=difference_of(verdict),
-        values=tuple(value for value in values if value.measurement.evidence not in WEAK),
-        orientation=tuple(value for value in values if value.measurement.evidence in WEAK),
+        values=tuple(compress(values, bearing)),
+        orientation=tuple(value for value, bears in zip(values, bearing, strict=True) if not bears),
         findings=row.findings,
         outside=outside,
     )

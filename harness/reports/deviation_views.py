@@ -9,6 +9,7 @@ from harness.ledger.record import Deviation
 from harness.reports.addresses import deviation_id
 from harness.reports.claim_views import ClaimView
 from harness.scoring.model import Results
+from harness.scoring.provenance import deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,7 @@ class DeviationView:
 
 def deviations_of(results: Results, view: ClaimView) -> tuple[Deviation, ...]:
     """Return the deviations of the runs that a claim's measurements come from, each once."""
-    digests = (digest for m in view.row.measurements for digest in m.records)
-    return tuple(dict.fromkeys(d for digest in digests for d in results.records[digest].deviations))
+    return deviations(results.records[digest] for m in view.row.measurements for digest in m.records)
 
 
 def deviation_views(results: Results, claims: Sequence[ClaimView]) -> tuple[DeviationView, ...]:

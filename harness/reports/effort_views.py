@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from harness.durations import duration
 from harness.ledger.record import Record
-from harness.reports.numbers import THIN, fixed
 from harness.reports.values import STRENGTH
 from harness.scoring.model import Results
+from harness.scoring.provenance import day
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import THIN, fixed
 
-DATE_LENGTH = len("2025-01-01")
 MEBIBYTES_PER_GIBIBYTE = 1024
 
 
@@ -100,6 +100,6 @@ def _of_records(records: Sequence[Record]) -> Effort:
 
 
 def _of_record(record: Record) -> Effort:
-    day = record.started[:DATE_LENGTH]
+    begun = day(record)
     peak = record.peak_memory if isinstance(record.peak_memory, float) else None
-    return Effort(1, record.seconds, peak, day, day, (record.environment.device,))
+    return Effort(1, record.seconds, peak, begun, begun, (record.environment.device,))

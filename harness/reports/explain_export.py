@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.ledger.store import Stored
-from harness.reports.words import NOT_CITABLE
 from harness.scoring.explained import Explanation, Gap, Number
 from harness.statistics.evidence import Evidence
+from harness.wording.words import NOT_CITABLE
 
 VERSION = 1
 

@@ -7,9 +7,9 @@ from fractions import Fraction
 
 from harness.claims.model import Claim
 from harness.explain.waterfall import distance
-from harness.reports.numbers import Shown, decimals_for, fixed, show, with_unit
-from harness.reports.words import counted, metric_title
 from harness.scoring.explained import Explanation, Gap, Number, Row
+from harness.wording.numbers import Shown, decimals_for, fixed, show, with_unit
+from harness.wording.words import counted, metric_title
 
 BAR = 32
 """Characters of the longest bar of the drawing."""

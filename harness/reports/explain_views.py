@@ -12,7 +12,6 @@ from harness.explain.conventions import Axis, Option, Untried
 from harness.explain.rescore import Rescoring
 from harness.ledger.record import Record, measured_systems
 from harness.reports.explain_text import marks, sentences, shown, stages
-from harness.reports.numbers import Shown, fixed
 from harness.reports.panel_views import ArraysOf
 from harness.reports.plots.tracks import Lane, axis, scale_over, track
 from harness.reports.plots.waterfall import Kind, level
@@ -20,6 +19,7 @@ from harness.reports.values import STRENGTH, system_order
 from harness.scoring.explained import KINDS, OF_THE_CLAIM, Explanation, Gap, Row, explain, rescoring
 from harness.scoring.model import ClaimRow, Measurement, Results
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import Shown, fixed
 
 METRIC = "miou"
 """The metric whose conventions are shown where no printed number is at stake."""

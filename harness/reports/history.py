@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -72,7 +72,7 @@ def readings(stored: Stored) -> tuple[Reading, ...]:
 
 
 def histories(
-    results: Results, experiments: Sequence[Experiment], records: Iterable[Stored], recall: Recall = readings
+    results: Results, experiments: Sequence[Experiment], recall: Recall = readings
 ) -> dict[str, tuple[Entry, ...]]:
     """Return the history of every printed number that any record speaks of, by the claim's id, the oldest first.
 
@@ -81,12 +81,11 @@ def histories(
 
     Args:
         experiments: As the paper declares them.
-        records: All of the paper's.
     """
     by_unit: defaultdict[tuple[str, str, Metric], list[Entry]] = defaultdict(list)
     standing, refused = _standings(results), {found.path for found in results.refused}
     used = _used(results)
-    for stored in records:
+    for stored in results.stored.values():
         otherwise = Standing.REFUSED if str(stored.path) in refused else Standing.SUPERSEDED
         state = standing.get(stored.digest, otherwise)
         said = used.get(stored.digest, ()) if state is Standing.IN_USE else recall(stored)

@@ -13,6 +13,8 @@ from harness.ledger import canonical
 
 PACKAGES = ("jinja2", "markupsafe", "msgspec", "numpy", "scipy")
 """Whose versions may change a page's bytes."""
+PASSING = (".pyc", ".tmp")
+"""Endings of files that nothing rests on: compiled ones, and those that another process is writing."""
 
 
 def inputs_of(package: Path, records: Path, settings: str = "") -> str:
@@ -37,6 +39,13 @@ def _remeasure() -> list[object]:
 
 def _digests(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
-            with path.open("rb") as file:
-                yield path.relative_to(folder).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()
+        if path.is_file() and path.suffix not in PASSING:
+            yield path.relative_to(folder).as_posix(), digest_at(path)
+
+
+def digest_at(path: Path) -> str:
+    """Return the sha256 of a file as hexadecimal; empty if it cannot be read, or is there no more."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from harness.claims.model import Paper
 from harness.ledger.record import measured_systems
 from harness.reports.galleries import Column, Gallery, Panel, Source, image_panel, places
-from harness.reports.numbers import fixed
 from harness.reports.plots.panels import VOID, label_colour, label_map, picture, void_pattern
 from harness.reports.values import system_order
+from harness.wording.numbers import fixed
 
 Labels = NDArray[np.uint8]
 

@@ -10,13 +10,13 @@ from markupsafe import Markup
 from harness.claims.model import Paper
 from harness.ledger.record import Data, Record
 from harness.reports.claim_views import ClaimView
-from harness.reports.numbers import UNIT_NAMES, Shown
 from harness.reports.plots.tracks import Lane, axis, key, scale_over, track
 from harness.reports.relation_views import Statement
 from harness.reports.values import STRENGTH, Value, system_order, value_of
-from harness.reports.words import Mark, metric_title
 from harness.scoring.model import Measurement, Results
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import UNIT_NAMES, Shown
+from harness.wording.words import Mark, metric_title
 
 SHARES = (0.0, 100.0)
 

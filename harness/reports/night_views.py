@@ -15,7 +15,7 @@ from harness.nightly.outcome import NightReport
 from harness.regression.model import Decision, Night, Word
 from harness.reports.plots.nights import nights_chart
 from harness.reports.templating import environment
-from harness.reports.words import Mark, metric_title
+from harness.wording.words import Mark, metric_title
 
 MARKS: Mapping[Word, Mark] = MappingProxyType(
     {
@@ -134,6 +134,6 @@ def _view(report: NightReport, decision: Decision) -> MetricView:
         reason=decision.reason + (f" What measures it failed: {failure.what}." if failure else ""),
         moved=report.moved.get(address.id, ()),
         repeat=wording.repeat(report, decision),
-        accept=wording.accept(decision),
+        accept=wording.accept(decision, report.started),
         chart=nights_chart(nights, decision.level, decision.since) if nights else Markup(""),
     )

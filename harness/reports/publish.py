@@ -57,9 +57,8 @@ def publish(
         return rendered
     paper, experiments = source.load()
     results = join(paper, audit(paper), experiments, ledger)
-    stored = {found.digest: found for found in ledger.records(paper.key)}
-    history = histories(results, experiments, stored.values())
-    pages = paper_pages(results, lambda digest: stored[digest].arrays(), history, images)
+    history = histories(results, experiments)
+    pages = paper_pages(results, lambda digest: results.stored[digest].arrays(), history, images)
     return write(source.key, "" if images else inputs, pages, summarise(results), results.refused, site, memory)
 
 

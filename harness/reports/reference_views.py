@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.claims.model import Claim, Paper, Reference, ReferenceKind
-from harness.reports.numbers import UNIT_NAMES
 from harness.reports.values import aspect
-from harness.reports.words import DIFFERS_ELSEWHERE, MAY_DIFFER, REFERENCES, SAME_ELSEWHERE, Mark, metric_title
+from harness.wording.numbers import UNIT_NAMES
+from harness.wording.words import DIFFERS_ELSEWHERE, MAY_DIFFER, REFERENCES, SAME_ELSEWHERE, Mark, metric_title
 
 
 @dataclass(frozen=True, slots=True)

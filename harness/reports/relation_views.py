@@ -9,11 +9,11 @@ from harness.audit.finding import Finding, RelationVerdict
 from harness.audit.wording import number, span
 from harness.claims.intervals import Interval
 from harness.claims.model import Paper, Relation
-from harness.reports.numbers import MINUS, with_unit
 from harness.reports.values import Difference, difference_of, readable, states_less
-from harness.reports.words import OPERATORS, OUTCOMES, VERDICTS, Mark
 from harness.scoring.model import RelationRow, Results, Verdict
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import MINUS, with_unit
+from harness.wording.words import OPERATORS, OUTCOMES, VERDICTS, Mark
 
 MOST_DECIMALS = 3
 MOST_OPEN = 3

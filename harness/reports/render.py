@@ -14,15 +14,13 @@ from typing import Any
 
 from harness.audit.finding import Severity
 from harness.audit.review import compare, read_reviews
-from harness.files import write_atomically
 from harness.ledger.record import Code, Record
 from harness.ledger.record import Environment as Machine
-from harness.reports import addresses, words
+from harness.reports import addresses
 from harness.reports.claim_views import ClaimView, claim_views, grids
 from harness.reports.effort_views import efforts, together
 from harness.reports.explain_views import gap_views, shift_views
 from harness.reports.measured_views import experiments, forests
-from harness.reports.numbers import fixed
 from harness.reports.panel_views import ArraysOf, ImagesOf, panel_views
 from harness.reports.plots.panels import heat_gradient
 from harness.reports.reference_views import source_tables
@@ -33,6 +31,8 @@ from harness.reports.templating import environment
 from harness.reports.values import Value, claim_name, linked, system_order
 from harness.scoring.model import Results
 from harness.statistics.evidence import Word
+from harness.wording import words
+from harness.wording.numbers import fixed
 
 MOST_FINDINGS = 5
 CONTENTS = (
@@ -75,40 +75,6 @@ class Need:
     @property
     def size(self) -> int:
         return len(self.claims) + len(self.directions)
-
-
-def render(results: Results, arrays: ArraysOf, out_dir: Path, images: ImagesOf | None = None) -> Path:
-    """Write the report of one paper.
-
-    Args:
-        results: What to show.
-        arrays: From a record's digest to its arrays.
-        out_dir: The page becomes ``out_dir/<paper>/index.html``.
-        images: Gives the photographs that activation maps are drawn over. The page is then marked as private, and
-            ``out_dir`` has to be a folder that is not published.
-
-    Raises:
-        ClaimsError: The reviews beside the claims file cannot be read.
-        LedgerError: A record's arrays are damaged.
-        StorageError: The page cannot be written.
-    """
-    path = out_dir / addresses.report_page(results.paper.key)
-    write_atomically(path, page(results, arrays, images).encode("utf-8"))
-    return path
-
-
-def render_index(summaries: Sequence[Summary], out_dir: Path, unread: Sequence[str] = ()) -> Path:
-    """Write ``out_dir/index.html``, which lists the papers in the order given.
-
-    Args:
-        unread: Keys of papers that cannot be listed.
-
-    Raises:
-        StorageError: The page cannot be written.
-    """
-    path = out_dir / addresses.INDEX
-    write_atomically(path, index(summaries, unread).encode("utf-8"))
-    return path
 
 
 def index(summaries: Sequence[Summary], unread: Sequence[str] = ()) -> str:

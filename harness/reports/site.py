@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import StorageError
-from harness.files import write_atomically
+from harness.files import sweep, write_atomically
+from harness.reports.inputs import digest_at
 from harness.reports.summary import Summary
 from harness.scoring.model import Refused
 
@@ -43,7 +44,7 @@ def recall(paper: str, inputs: str, site: Path, memory: Path = MEMORY) -> Render
     rendered = _read(_note(paper, site, memory))
     if rendered is None or rendered.inputs != inputs:
         return None
-    return rendered if all(_digest_at(site / path) == own for path, own in rendered.pages.items()) else None
+    return rendered if all(digest_at(site / path) == own for path, own in rendered.pages.items()) else None
 
 
 def write(
@@ -65,13 +66,16 @@ def write(
     """
     digests = {path: hashlib.sha256(content).hexdigest() for path, content in pages.items()}
     for path, content in pages.items():
-        if _digest_at(site / path) != digests[path]:
+        if digest_at(site / path) != digests[path]:
             write_atomically(site / path, content, durable=False)
     note = _read(_note(paper, site, memory))
     earlier = {site / path for path in note.pages} if note else set()
-    for old in earlier.union((site / paper / CLAIMS).rglob("*.*")) - {site / path for path in pages}:
+    found = {path for path in (site / paper / CLAIMS).rglob("*.*") if not path.name.startswith(".")}
+    for old in (earlier | found) - {site / path for path in pages}:
         with suppress(OSError):
             old.unlink()
+    for folder in {(site / path).parent for path in pages}:
+        sweep(folder)
     rendered = Rendered(inputs, digests, summary, refused)
     with suppress(StorageError):
         write_atomically(_note(paper, site, memory), msgspec.json.encode(rendered), durable=False)
@@ -88,10 +92,3 @@ def _read(note: Path) -> Rendered | None:
 def _note(paper: str, site: Path, memory: Path) -> Path:
     """Return where the rendering of a paper in a site is remembered."""
     return memory / hashlib.sha256(str(site.resolve()).encode()).hexdigest()[:16] / f"{paper}.json"
-
-
-def _digest_at(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""

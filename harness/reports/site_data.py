@@ -26,7 +26,6 @@ from harness.reports.reference_views import Outside
 from harness.reports.relation_views import Case, Statement
 from harness.reports.summary import Summary, Tally
 from harness.reports.values import Value, finding_anchor
-from harness.reports.words import WEAK
 from harness.scoring.model import Measurement, Results, Verdict
 
 SCHEMA = 1
@@ -65,7 +64,10 @@ def claim_data(page: ClaimPage, paper: Paper) -> Data:
             "remedy": page.remedy,
             "command": "" if page.refusal else f"remeasure cite {page.id}",
         },
-        "measurements": [_measurement(value) for value in (*view.values, *view.orientation)],
+        "measurements": [
+            *(_measurement(value, judges=True) for value in view.values),
+            *(_measurement(value, judges=False) for value in view.orientation),
+        ],
         "history": [_entry(entry) for group in page.history for entry in group.entries],
         "relations": [_relation(statement, case, paper) for statement, case in page.cases],
         "findings": [
@@ -219,11 +221,11 @@ def _verdict(verdict: Verdict) -> Data:
     }
 
 
-def _measurement(value: Value) -> Data:
+def _measurement(value: Value, *, judges: bool) -> Data:
     return {
         **_raw(value.measurement),
         "text": " ".join(filter(None, (value.text, value.shown.interval))),
-        "judges_the_claim": value.measurement.evidence not in WEAK,
+        "judges_the_claim": judges,
     }
 
 
@@ -238,6 +240,7 @@ def _raw(m: Measurement) -> Data:
         "estimate": m.estimate,
         "low": m.low,
         "high": m.high,
+        "data": m.data,
         "n": m.n,
         "seeds": list(m.seeds),
         "per_seed": list(m.per_seed),

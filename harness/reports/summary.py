@@ -13,9 +13,9 @@ from harness.reports.claim_views import ClaimView, claim_views
 from harness.reports.effort_views import Effort, efforts, total
 from harness.reports.relation_views import MeasuredDirection, Statement, statements
 from harness.reports.values import STRENGTH, basis, claim_name, finding_anchor, where
-from harness.reports.words import EVIDENCE, OUTCOMES, SEVERITIES, VERDICTS, Mark, counted, metric_title
 from harness.scoring.model import Results
 from harness.statistics.evidence import Evidence
+from harness.wording.words import EVIDENCE, OUTCOMES, SEVERITIES, VERDICTS, Mark, counted, metric_title
 
 MOST_LISTED = 6
 

@@ -11,7 +11,6 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from harness.ledger.record import Record
-from harness.reports.numbers import fixed
 from harness.reports.panel_views import ArraysOf
 from harness.reports.plots.curves import curve
 from harness.reports.plots.tracks import Scale, axis, scale_over
@@ -19,6 +18,7 @@ from harness.reports.values import STRENGTH, system_order
 from harness.scoring.model import Results
 from harness.scoring.sweeps import sweep_errors, swept_thresholds
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import fixed
 
 METRIC = "top1-localisation-error"
 

@@ -11,10 +11,10 @@ from markupsafe import Markup
 from harness.audit.wording import span
 from harness.claims.document import slug
 from harness.durations import duration
-from harness.reports import words
-from harness.reports.numbers import UNIT_NAMES, exact, grouped, with_unit
 from harness.reports.values import finding_anchor, link
 from harness.statistics.evidence import Word
+from harness.wording import words
+from harness.wording.numbers import UNIT_NAMES, exact, grouped, with_unit
 
 TEMPLATES = Path(__file__).parent / "templates"
 DIGEST_LENGTH = 12

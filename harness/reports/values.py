@@ -13,10 +13,10 @@ from harness.audit.finding import Finding
 from harness.claims.expressions import ID, ExpressionError
 from harness.claims.model import Claim, Paper, Relation
 from harness.claims.relations import comparison
-from harness.reports.numbers import MINUS, Shown, converted, grouped, show, with_unit
-from harness.reports.words import OPERATORS, counted, metric_title
 from harness.scoring.model import Measurement, Verdict
 from harness.statistics.evidence import Evidence
+from harness.wording.numbers import MINUS, Shown, converted, grouped, show, with_unit
+from harness.wording.words import OPERATORS, counted, metric_title
 
 STRENGTH = {evidence: rank for rank, evidence in enumerate(Evidence)}
 """Evidence in the order of its declaration, the strongest first."""

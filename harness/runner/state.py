@@ -182,7 +182,7 @@ def hold(root: Path, paper: str) -> Iterator[State]:
         lock.acquire(timeout=0)
     except Timeout:
         remedy = "Wait until it has finished, or run in another working directory."
-        raise UsageError(f"another run is measuring {paper} in {root.resolve()}", remedy) from None
+        raise UsageError(f"another run of {paper} is going on in {root.resolve()}", remedy) from None
     except OSError as error:
         raise storage_error(state.folder / "lock", error) from error
     try:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from harness.claims.model import Claim
 from harness.scoring.model import ClaimRow, Measurement
-from harness.statistics.evidence import Evidence, Word
+from harness.statistics.evidence import ON_CLAIMS, Evidence, Word
 
 MOST_NAMED = 3
 """Records that do not count, named in one refusal."""
+
+
+def judges(evidence: Evidence, data: str, claim: Claim) -> bool:
+    """Whether what was measured is about the printed number itself, so that a verdict on it may rest on that.
+
+    The evidence has to be of a kind that judges claims, and the images the claim's own, where it takes any.
+
+    Args:
+        data: The data set that the records name; empty where none was used.
+    """
+    return evidence in (Evidence.EXACT, Evidence.TIMING) or (evidence in ON_CLAIMS and data == claim.dataset)
 
 
 def deciding(row: ClaimRow) -> Measurement | None:
@@ -31,12 +43,12 @@ def refusal(row: ClaimRow, measurement: Measurement | None) -> str:
     if weak := _weak(measurement):
         return weak
     claim, decided = row.claim, deciding(row)
+    if not judges(measurement.evidence, measurement.data, claim):
+        return f"Measured on other images than the claim's ({claim.dataset or 'which names none'})."
     if measurement.evidence is Evidence.SUBSET:
         whole = f" {claim.n:,}" if claim.n else ""
         return f"Partial: measured on {measurement.n:,} of the claim's{whole} test images."
-    if measurement != decided:
-        if decided is None:
-            return f"Measured on other images than the claim's ({claim.dataset or 'which names none'})."
+    if decided is not None and measurement != decided:
         return f"The verdict rests on stronger evidence ({decided.evidence.value}, “{decided.experiment}”)."
     if measurement.evidence is not Evidence.EXACT and claim.n is not None and measurement.n != claim.n:
         return f"Partial: measured on {measurement.n:,} images where the claim has {claim.n:,}."

@@ -84,6 +84,7 @@ class Gathered:
             record in use has replaced.
         superseded: Digests of such records whose unit was measured again: the ledger's history.
         refused: Records that are damaged, unfinished, of a toy run, or of another recipe than those used.
+        stored: Every intact record of the paper, whether it counts or not, ordered by path.
         unused: The stale and the refused of this paper, with the reason.
     """
 
@@ -91,6 +92,7 @@ class Gathered:
     stale: tuple[str, ...]
     superseded: tuple[str, ...]
     refused: tuple[Refused, ...]
+    stored: tuple[Stored, ...]
     unused: tuple[Unused, ...]
 
 
@@ -98,7 +100,7 @@ def gather(paper: str, experiments: Sequence[AnyExperiment], ledger: Ledger) -> 
     """Choose a cohort for each experiment that has usable records."""
     by_experiment: defaultdict[str, list[Stored]] = defaultdict(list)
     refused: list[Refused] = []
-    read = list(ledger.records(paper))
+    read = tuple(ledger.records(paper))
     for stored in read:
         if reason := unfit(stored.record):
             refused.append(Refused(str(stored.path), reason))
@@ -108,9 +110,10 @@ def gather(paper: str, experiments: Sequence[AnyExperiment], ledger: Ledger) -> 
     outdated: list[Stored] = []
     for experiment in map(declare, experiments):
         mine = by_experiment.pop(experiment.key, [])
-        kind = experiment.evidence
-        current = [s for s in mine if s.record.code.digest == experiment.code and s.record.evidence is kind]
-        outdated += [s for s in mine if s not in current]
+        current: list[Stored] = []
+        for stored in mine:
+            of_today = stored.record.code.digest == experiment.code and stored.record.evidence is experiment.evidence
+            (current if of_today else outdated).append(stored)
         groups = _groups(current, experiment)
         for other in groups[1:]:
             refused += [Refused(str(s.path), "of another recipe, data or device than the records shown") for s in other]
@@ -128,6 +131,7 @@ def gather(paper: str, experiments: Sequence[AnyExperiment], ledger: Ledger) -> 
         stale=tuple(stored.digest for stored in stale),
         superseded=superseded,
         refused=(*ledger.refused, *refused),
+        stored=read,
         unused=tuple(_unused(paper, read, reasons | {item.path: item.reason for item in ledger.refused})),
     )
 

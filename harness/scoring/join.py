@@ -12,13 +12,16 @@ from harness.claims.model import Claim, Paper
 from harness.claims.vocabulary import Quantity
 from harness.ledger.record import measured_systems
 from harness.ledger.store import Ledger
+from harness.scoring.citable import judges
 from harness.scoring.cohort import Cohort, gather
 from harness.scoring.declared import AnyExperiment, Declared, declare
 from harness.scoring.directions import judge
 from harness.scoring.measurements import estimated, in_unit_of, measurements
 from harness.scoring.missing import missing_claim, missing_relation
 from harness.scoring.model import ClaimRow, Measurement, RelationRow, Results, Unused, Verdict
+from harness.scoring.provenance import deviations
 from harness.scoring.reach import Beside, beside, conversion, metric_of, reach_of
+from harness.scoring.scores import Metric
 from harness.statistics.evidence import ON_CLAIMS, Evidence, Word
 from harness.statistics.intervals import Estimate
 from harness.statistics.verdicts import (
@@ -48,43 +51,51 @@ def join(paper: Paper, audit: Audit, experiments: Sequence[AnyExperiment], ledge
     """
     declared = tuple(map(declare, experiments))
     gathered = gather(paper.key, declared, ledger)
-    measured = {cohort.experiment.key: measurements(cohort) for cohort in gathered.cohorts}
+    measured = tuple(m for cohort in gathered.cohorts for m in measurements(cohort))
+    shown = {(m.experiment, m.system, Metric(m.metric, m.label)): m for m in measured}
+    findings, concerns, recomputed = _by_claim(audit), _by_relation(audit), _recomputed(audit)
     records = {digest: record for cohort in gathered.cohorts for digest, record in cohort.records.items()}
     unused = _by_system(gathered.unused)
     return Results(
         paper=paper,
         audit=audit,
         claims=tuple(
-            _claim_row(claim, audit, declared, gathered.cohorts, measured, unused) for claim in paper.claims.values()
+            _claim_row(claim, declared, gathered.cohorts, shown, unused, tuple(findings.get(claim.id, ())), recomputed)
+            for claim in paper.claims.values()
         ),
-        relations=tuple(_relation_row(verdict, paper, audit, declared, gathered.cohorts) for verdict in audit.verdicts),
-        measurements=tuple(m for by_experiment in measured.values() for m in by_experiment),
+        relations=tuple(
+            _relation_row(verdict, paper, declared, gathered.cohorts, tuple(concerns.get(verdict.relation.id, ())))
+            for verdict in audit.verdicts
+        ),
+        measurements=measured,
         records=records,
+        stored={stored.digest: stored for stored in gathered.stored},
         stale=gathered.stale,
         superseded=gathered.superseded,
         refused=gathered.refused,
-        deviations=tuple(dict.fromkeys(d for record in records.values() for d in record.deviations)),
+        deviations=deviations(records.values()),
         titles={experiment.key: experiment.title for experiment in declared},
     )
 
 
 def _claim_row(
     claim: Claim,
-    audit: Audit,
     experiments: Sequence[Declared],
     cohorts: Sequence[Cohort],
-    measured: Mapping[str, Sequence[Measurement]],
+    measured: Mapping[tuple[str, str, Metric], Measurement],
     unused: Mapping[tuple[str, str], Sequence[Unused]],
+    findings: tuple[Finding, ...],
+    recomputed: Mapping[str, Verdict],
 ) -> ClaimRow:
-    findings = tuple(finding for finding in audit.findings if claim.id in finding.claims)
     found = [item for cohort in cohorts if (item := beside(cohort, claim)) is not None]
-    shown = tuple(in_unit_of(_of(claim, measured[item.cohort.experiment.key]), claim) for item in found)
-    deciding = [item for item in found if _is_of_the_claim(claim, item.cohort)]
+    own = [measured[item.cohort.experiment.key, claim.system, metric_of(claim)] for item in found]
+    shown = tuple(in_unit_of(measurement, claim) for measurement in own)
+    deciding = [item for item, m in zip(found, own, strict=True) if judges(m.evidence, m.data, claim)]
     if deciding:
         strongest = min(deciding, key=lambda item: ON_CLAIMS.index(item.cohort.evidence))
         return ClaimRow(claim, shown, _verdict(claim, strongest), findings)
-    if recomputed := _recomputed(claim, audit):
-        return ClaimRow(claim, shown, recomputed, findings)
+    if claim.definition.quantity in (Quantity.DIFFERENCE, Quantity.RATIO) and claim.id in recomputed:
+        return ClaimRow(claim, shown, recomputed[claim.id], findings)
     reason, command = missing_claim(claim, experiments)
     verdict = Verdict(Word.NOT_MEASURED, None, "", reason)
     idle = (
@@ -95,6 +106,31 @@ def _claim_row(
         if item.record is None or item.record.data is None or item.record.data.name == claim.dataset
     )
     return ClaimRow(claim, shown, verdict, findings, reason, command, tuple(idle))
+
+
+def _by_claim(audit: Audit) -> Mapping[str, Sequence[Finding]]:
+    """Return the findings on each claim, by its id."""
+    found: defaultdict[str, list[Finding]] = defaultdict(list)
+    for finding in audit.findings:
+        for claim_id in dict.fromkeys(finding.claims):
+            found[claim_id].append(finding)
+    return found
+
+
+def _by_relation(audit: Audit) -> Mapping[str, Sequence[Finding]]:
+    """Return the findings that are about a relation, make it a counter-example, or would change what becomes of it."""
+    broken: defaultdict[str, list[str]] = defaultdict(list)
+    for verdict in audit.verdicts:
+        if verdict.outcome is Outcome.INCONSISTENT:
+            broken[verdict.relation.statement].append(verdict.relation.id)
+    found: defaultdict[str, list[Finding]] = defaultdict(list)
+    for finding in audit.findings:
+        named = [finding.relation or "", *(consequence.relation for consequence in finding.consequences)]
+        if finding.relation is not None and finding.rule is COUNTER_EXAMPLE:
+            named = broken[finding.relation.partition("#")[0]]
+        for relation_id in dict.fromkeys(named):
+            found[relation_id].append(finding)
+    return found
 
 
 def _by_system(unused: Sequence[Unused]) -> Mapping[tuple[str, str], Sequence[Unused]]:
@@ -111,37 +147,15 @@ def _by_system(unused: Sequence[Unused]) -> Mapping[tuple[str, str], Sequence[Un
 def _relation_row(
     arithmetic_verdict: RelationVerdict,
     paper: Paper,
-    audit: Audit,
     experiments: Sequence[Declared],
     cohorts: Sequence[Cohort],
+    findings: tuple[Finding, ...],
 ) -> RelationRow:
     relation = arithmetic_verdict.relation
-    findings = tuple(finding for finding in audit.findings if _concerns(finding, arithmetic_verdict))
     judged = tuple(verdict for cohort in cohorts if (verdict := judge(relation, paper, cohort)) is not None)
     if judged:
         return RelationRow(relation, arithmetic_verdict, judged, findings)
     return RelationRow(relation, arithmetic_verdict, (), findings, *missing_relation(relation, paper, experiments))
-
-
-def _concerns(finding: Finding, verdict: RelationVerdict) -> bool:
-    """Whether a finding is about a relation, makes it a counter-example, or would change what becomes of it."""
-    relation = verdict.relation
-    if finding.relation is not None and finding.rule is COUNTER_EXAMPLE:
-        return finding.relation.partition("#")[0] == relation.statement and verdict.outcome is Outcome.INCONSISTENT
-    return finding.relation == relation.id or any(c.relation == relation.id for c in finding.consequences)
-
-
-def _of(claim: Claim, measured: Sequence[Measurement]) -> Measurement:
-    wanted = metric_of(claim)
-    return next(m for m in measured if (m.system, m.metric, m.label) == (claim.system, wanted.name, wanted.label))
-
-
-def _is_of_the_claim(claim: Claim, cohort: Cohort) -> bool:
-    """Whether a cohort's evidence is of a kind that judges claims, on the claim's own test images where it has any."""
-    if cohort.evidence in (Evidence.EXACT, Evidence.TIMING):
-        return True
-    data = cohort.any_record.data
-    return cohort.evidence in ON_CLAIMS and data is not None and data.name == claim.dataset
 
 
 def _verdict(claim: Claim, found: Beside) -> Verdict:
@@ -172,16 +186,14 @@ def _against_print(claim: Claim, evidence: Evidence, measured: Estimate, margin:
     return equivalence(evidence, measured, claim.printed, margin, claim.better, unit)
 
 
-def _recomputed(claim: Claim, audit: Audit) -> Verdict | None:
-    """Return the arithmetic verdict on a difference or ratio that a statement equates with other numbers."""
-    if claim.definition.quantity not in (Quantity.DIFFERENCE, Quantity.RATIO):
-        return None
+def _recomputed(audit: Audit) -> Mapping[str, Verdict]:
+    """Return the arithmetic verdict on each claim that a statement equates with other numbers: its first, by id."""
+    found: dict[str, Verdict] = {}
     for verdict in audit.verdicts:
         relation = verdict.relation
-        if relation.op not in ("=", "~") or claim.id not in (relation.left, relation.right):
-            continue
-        if verdict.holds or verdict.outcome is Outcome.INCONSISTENT:
-            other = relation.right if relation.left == claim.id else relation.left
-            word, reason = arithmetic(verdict.holds, f"Recomputed as {other}: {verdict.outcome.value}.")
-            return Verdict(word, Evidence.ARITHMETIC, "", reason)
-    return None
+        if relation.op in ("=", "~") and (verdict.holds or verdict.outcome is Outcome.INCONSISTENT):
+            for claim_id, other in ((relation.left, relation.right), (relation.right, relation.left)):
+                if claim_id not in found:
+                    word, reason = arithmetic(verdict.holds, f"Recomputed as {other}: {verdict.outcome.value}.")
+                    found[claim_id] = Verdict(word, Evidence.ARITHMETIC, "", reason)
+    return found

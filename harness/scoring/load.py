@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.audit.run import audit
-from harness.claims.papers import find_paper
+from harness.claims.papers import find_paper, package_of
 from harness.experiment import Options, experiments_of
 from harness.ledger.store import Ledger
 from harness.scoring.join import join
@@ -21,5 +21,6 @@ def load_results(paper: str, ledger: Ledger, options: Options | None = None) -> 
         UsageError: No paper has this key, or it declares no experiments.
         ClaimsError: Its claims have problems.
     """
+    package_of(paper)
     claims = find_paper(paper)
     return join(claims, audit(claims), experiments_of(paper)(options or Options()), ledger)

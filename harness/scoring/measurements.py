@@ -37,6 +37,7 @@ def measurements(cohort: Cohort) -> tuple[Measurement, ...]:
 
 def _measurement(cohort: Cohort, system: str, metric: Metric) -> Measurement:
     by_seed = cohort.scores[system, metric]
+    data = cohort.any_record.data
     seeds, per_seed = tuple(by_seed), tuple(one.value for one in by_seed.values())
     if cohort.evidence is Evidence.EXACT:
         by_seed, seeds, per_seed = dict([next(iter(by_seed.items()))]), (), ()
@@ -54,6 +55,7 @@ def _measurement(cohort: Cohort, system: str, metric: Metric) -> Measurement:
         per_seed=per_seed,
         n=estimate.images,
         records=tuple(one.digest for one in by_seed.values()),
+        data=data.name if data is not None else "",
         label=metric.label,
     )
 

@@ -10,6 +10,7 @@ from harness.audit.finding import Audit, Finding, RelationVerdict
 from harness.claims.model import Claim, Paper, Relation
 from harness.ledger.record import Deviation, Record
 from harness.ledger.store import Refused as Refused
+from harness.ledger.store import Stored
 from harness.statistics.evidence import Evidence as Evidence
 from harness.statistics.evidence import Word as Word
 
@@ -23,6 +24,7 @@ class Measurement:
         per_seed: One estimate per seed, in the order of ``seeds``.
         n: Test images behind each seed's estimate; 0 for exact quantities.
         records: Digests of the records it was computed from.
+        data: The data set that the records name; empty where none was used.
         label: The class a class's IoU is of; empty for all else.
     """
 
@@ -38,6 +40,7 @@ class Measurement:
     per_seed: tuple[float, ...]
     n: int
     records: tuple[str, ...]
+    data: str
     label: str = ""
 
 
@@ -115,6 +118,8 @@ class Results:
     """Everything a report of one paper shows.
 
     Attributes:
+        records: Those that numbers rest on, by digest.
+        stored: Every intact record that the ledger had of the paper, by digest, whether it counts or not.
         stale: Digests of records that code has moved away from.
         superseded: Digests of such records whose unit was measured again.
         titles: Of the experiments, by key.
@@ -126,6 +131,7 @@ class Results:
     relations: tuple[RelationRow, ...]
     measurements: tuple[Measurement, ...]
     records: dict[str, Record]
+    stored: dict[str, Stored]
     stale: tuple[str, ...]
     superseded: tuple[str, ...]
     refused: tuple[Refused, ...]

@@ -29,10 +29,9 @@ class Beside:
 
 def reach_of(experiment: AnyExperiment, claim: Operand) -> Reach | None:
     """Return the experiment's reach that the claim's system, metric and protocol match; None if it has none."""
-    if claim.system not in experiment.measured():
-        return None
     wanted = (claim.metric, claim.protocol)
-    return next((reach for reach in experiment.reaches if (reach.metric, reach.protocol) == wanted), None)
+    reach = next((reach for reach in experiment.reaches if (reach.metric, reach.protocol) == wanted), None)
+    return reach if reach is not None and claim.system in experiment.measured() else None
 
 
 def metric_of(claim: Operand) -> Metric:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from harness.ledger.record import Deviation, Record
 from harness.scoring.citable import deciding, refusal, remedy
 from harness.scoring.model import ClaimRow, Measurement, RelationRow, Results
+from harness.scoring.provenance import commits, deviations, devices, distinct, newest, processors, versions
 from harness.statistics.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ CLAIM_COLUMNS: Mapping[str, str] = MappingProxyType(
         "measured": NUMBER,
         "low": NUMBER,
         "high": NUMBER,
+        "measured_on": TEXT,
         "n": COUNT,
         "seeds": TEXT,
         "evidence": TEXT,
@@ -105,6 +106,7 @@ def claims_table(results: Iterable[Results]) -> pd.DataFrame:
     ``unit``: of every number of the row; a ``difference`` of percentages is in percentage points.
     ``claimed``: the printed text; ``claimed_value``: as a number; ``claimed_low, claimed_high``: what rounds to it.
     ``measured, low, high``: the estimate and its 95 % interval; all equal where it is exact.
+    ``measured_on``: the data set that the records name, which need not be the claim's; NA for exact quantities.
     ``n``: test images (0 for exact quantities); ``seeds``: separated by spaces.
     ``evidence, verdict, reason``: :class:`~harness.statistics.evidence.Evidence` and ``Word`` by value; why.
     ``difference``: measured minus claimed.
@@ -178,33 +180,25 @@ def _claim(results: Results, row: ClaimRow, measurement: Measurement | None) -> 
 
 def _measured(results: Results, measurement: Measurement) -> Row:
     records = [results.records[digest] for digest in measurement.records]
+    differences = deviations(records)
     return {
         "measured": measurement.estimate,
         "low": measurement.low,
         "high": measurement.high,
+        "measured_on": measurement.data,
         "n": measurement.n,
         "seeds": " ".join(map(str, measurement.seeds)),
         "evidence": measurement.evidence.value,
-        "deviations": len(deviations(records)),
-        "deviation_topics": "; ".join(distinct(deviation.topic for deviation in deviations(records))),
+        "deviations": len(differences),
+        "deviation_topics": "; ".join(distinct(deviation.topic for deviation in differences)),
         "experiment": measurement.experiment,
         "records": " ".join(measurement.records),
-        "date": max(record.started for record in records)[: len("2026-01-01")],
-        "device": "; ".join(distinct(record.environment.device for record in records)),
-        "processor": "; ".join(distinct(record.environment.processor for record in records)),
-        "version": "; ".join(distinct(record.environment.packages.get("remeasure", "") for record in records)),
-        "commit": "; ".join(distinct(record.code.commit or "" for record in records)),
+        "date": newest(records),
+        "device": "; ".join(devices(records)),
+        "processor": "; ".join(processors(records)),
+        "version": "; ".join(versions(records)),
+        "commit": "; ".join(commits(records)),
     }
-
-
-def deviations(records: Iterable[Record]) -> tuple[Deviation, ...]:
-    """Return the differences from the paper's protocol of all records, each once."""
-    return tuple(dict.fromkeys(deviation for record in records for deviation in record.deviations))
-
-
-def distinct(values: Iterable[str]) -> tuple[str, ...]:
-    """Return what is not empty, each once, in order."""
-    return tuple(sorted({value for value in values if value}))
 
 
 def _verdict(row: ClaimRow) -> Row:

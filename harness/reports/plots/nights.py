@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from math import isfinite
 
 from markupsafe import Markup
 
@@ -21,12 +22,13 @@ def nights_chart(nights: Sequence[Night], level: float | None, since: str = "") 
     """Draw the last :data:`MOST_NIGHTS` nights, evenly spaced; the newest is tonight, filled.
 
     Values of one segment are joined by a line; a dashed line divides segments, whose values are never compared. The
-    level runs over the newest segment's nights. A ring is what the confirmation measured.
+    level runs over the newest segment's nights. A ring is what the confirmation measured. What is
+    not finite is left out.
 
     Args:
         since: When the level was left; the nights from then on, in this segment, are marked. Empty if it was not.
     """
-    shown = list(nights)[-MOST_NIGHTS:]
+    shown = [night for night in nights if isfinite(night.value)][-MOST_NIGHTS:]
     values = [value for night in shown for value in (night.value, night.again) if value is not None]
     scale = scale_over([*values, *([] if level is None else [level])])
     place = {night.started: _along(position, len(shown)) for position, night in enumerate(shown)}
@@ -40,7 +42,7 @@ def nights_chart(nights: Sequence[Night], level: float | None, since: str = "") 
         parts.append(_level(scale, level, place[segments[-1][0].started]))
     for night in shown:
         left = bool(since) and night.started >= since and night.segment == shown[-1].segment
-        parts += _dots(scale, night, place[night.started], tonight=night is shown[-1], left=left)
+        parts += _dots(scale, night, place[night.started], tonight=night is nights[-1], left=left)
     if len(shown) > 1:
         ends = Markup('<text x="{}%" y="{}">{}</text><text class="last" x="{}%" y="{}">{}</text>')
         parts.append(ends.format(LEFT, HEIGHT - 4, shown[0].started[:10], RIGHT, HEIGHT - 4, shown[-1].started[:10]))
@@ -84,7 +86,7 @@ def _dots(scale: Scale, night: Night, x: float, *, tonight: bool, left: bool) ->
     radius = 4.5 if tonight else 2.2
     dot = Markup('<circle class="dot {}" cx="{}%" cy="{}" r="{}"/>')
     dots = [dot.format(kind, x, _down(scale, night.value), radius)]
-    if night.again is not None:
+    if night.again is not None and isfinite(night.again):
         ring = Markup('<circle class="again" cx="{}%" cy="{}" r="{}"/>')
         dots.append(ring.format(x, _down(scale, night.again), 6.5 if tonight else 4))
     return dots

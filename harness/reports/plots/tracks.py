@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.reports.numbers import fixed
+from harness.wording.numbers import fixed
 
 TICKS = 5
 NARROWEST = 1e-9

@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scoring_samples import mini_paper
 
-from harness.reports.numbers import MINUS, THIN, converted, decimals_for, exact, fixed, grouped, show, with_unit
 from harness.reports.values import system_order
+from harness.wording.numbers import MINUS, THIN, converted, decimals_for, exact, fixed, grouped, show, with_unit
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
 WIDTHS = st.floats(1e-6, 1e5, allow_nan=False)
