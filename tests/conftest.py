@@ -16,6 +16,8 @@ settings.register_profile("no wall clock", deadline=None)
 settings.load_profile("no wall clock")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+for _name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+    del os.environ[_name]  # a pytest that a test starts is nobody's worker, and pytest-benchmark times nothing in one
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TOOLS = Path(os.environ.get("REMEASURE_TOOLS", "tools of nox -s tests"))
 EVERYTHING = os.environ.get("REMEASURE_TEST_EVERYTHING") == "1"
