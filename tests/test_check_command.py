@@ -297,6 +297,12 @@ def test_a_damaged_record_that_nothing_expects_is_no_pass(check: Any, nights: Pa
     assert str(stored[0].path) in said.err
 
 
+def test_a_misspelt_folder_of_nights_is_not_taken_for_no_nights(check: Any, nights: Path) -> None:
+    said = check("--ledger", str(nights / "ledger"), "--nights", str(nights / "night"))
+    assert said.code == ExitCode.USAGE
+    assert f"there is no folder {nights / 'night'}" in said.err
+
+
 def test_torch_is_not_imported(nights: Path) -> None:
     program = (
         "import sys\nfrom harness.__main__ import main\n"

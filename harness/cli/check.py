@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from harness.regression.history import History
     from harness.regression.model import Level, Series
 
+NIGHTS = Path("reports/nights")
+
 
 @click.command()
 @click.argument("papers", nargs=-1, metavar="[PAPER]...")
 @ledger_option
-@click.option(
-    "--nights", type=FOLDER, default=Path("reports/nights"), show_default=True, help="What each night listed."
-)
+@click.option("--nights", type=FOLDER, default=NIGHTS, show_default=True, help="What each night listed.")
 @click.option(
     "--history", type=click.Path(path_type=Path), help="Judge this CSV file or pytest-benchmark JSON instead."
 )
@@ -60,6 +60,8 @@ def check(
     if accepted is not None and since is not None:
         _accept_since(accepted, since, reason, nights)
         return
+    if nights != NIGHTS and not nights.is_dir():
+        raise UsageError(f"there is no folder {nights}", "Leave out --nights where no night was held.")
     found = _recorded(history) if history is not None else _measured(papers, ledger, nights)
     levels = () if history is not None else read_levels(nights)
     if accepted is not None:
