@@ -12,7 +12,7 @@ from citation_samples import CLAIM, COUNTS, DEVIATION, everything
 from citeproc import Citation, CitationItem, CitationStylesBibliography, CitationStylesStyle, formatter
 from citeproc.source.bibtex import BibTeX
 from citeproc.source.json import CiteProcJSON
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from latex_checks import seen, unknown
 
@@ -99,6 +99,7 @@ def plain(text: str) -> str:
 
 
 @given(PRINTABLE)
+@example("!“ ?‘ -- --- '' ,,")
 def test_escaped_text_is_seen_as_it_was(text: str) -> None:
     source = latex(text)
     assert unknown(source) == set()

@@ -1,11 +1,12 @@
 """Text that TeX prints as it stands.
 
-Letters of any alphabet but Greek stay as they are, in UTF-8, which is LaTeX's own input encoding since 2018. Braces
-become commands: BibTeX counts them even behind a backslash.
+Letters of any alphabet but Greek, quotation marks and dashes stay as they are, in UTF-8, which is LaTeX's own input
+encoding since 2018. Braces become commands: BibTeX counts them even behind a backslash.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 
@@ -49,12 +50,7 @@ _TABLE = str.maketrans(
         "|": "$|$",
         '"': "{''}",
         "`": r"\textasciigrave{}",
-        "“": "``",
-        "”": "''",
-        "‘": "`",
-        "’": "'",
-        "–": "--",
-        "—": "---",
+        "\N{ZERO WIDTH NON-JOINER}": "{}",
         "…": r"\dots{}",
         "−": "$-$",
         "²": "$^{2}$",
@@ -67,7 +63,10 @@ _TABLE = str.maketrans(
     }
 )
 
+_LIGATURES = re.compile(r"([-',])(?=\1)")
+"""Where TeX would make one sign of two: a dash, a quotation mark."""
+
 
 def latex(text: str) -> str:
     """Write plain text as LaTeX; control characters become spaces."""
-    return text.translate(_TABLE)
+    return _LIGATURES.sub("\\1\N{ZERO WIDTH NON-JOINER}", text).translate(_TABLE)
