@@ -17,7 +17,8 @@ from harness.experiment import Context, Experiment, Outcome, Reach, Unit
 from harness.ledger import canonical
 from harness.ledger.record import Code, Data, Environment, Record
 from harness.ledger.store import NAME_LENGTH, Ledger
-from harness.reports.publish import Source
+from harness.memory import peak_resident
+from harness.reports.publish import Source, publish, publish_index
 from harness.runner.identity import code_digest
 from harness.statistics.evidence import Evidence
 
@@ -67,6 +68,21 @@ def one_more(ledger: Ledger, paper: Source, seed: int) -> None:
     """Add a record of a seed that has none."""
     record = msgspec.structs.replace(next(_records(paper)), seed=seed)
     ledger.append(record, {"ranks": np.zeros(IMAGES, np.uint16)})
+
+
+def render(ledger: Ledger, folder: Path) -> None:
+    """Write the site of all papers as ``remeasure report`` does."""
+    site, memory = folder / "site", folder / "memory"
+    rendered = [publish(source, ledger, site, memory=memory) for source in sources(folder)]
+    publish_index([each.summary for each in rendered], (), site)
+
+
+def peak_of(ledger: Ledger, folder: Path) -> int:
+    """Return the most memory that a process had resident which rendered a ledger and did nothing else."""
+    render(ledger, folder)
+    peak = peak_resident()
+    assert peak is not None
+    return peak
 
 
 def _source(number: int, folder: Path) -> Source:

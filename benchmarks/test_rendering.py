@@ -12,17 +12,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from generated_ledger import PAPERS, one_more, part_of, sources, write_ledger
+from generated_ledger import PAPERS, one_more, part_of, peak_of, render, sources, write_ledger
 from pytest_benchmark.fixture import BenchmarkFixture
 from side_by_side import SideBySide
 
 from harness.engine.timings import Workload
 from harness.ledger.store import Ledger
-from harness.memory import peak_resident
-from harness.reports.publish import publish, publish_index
 
 SIZES = (1_250, 2_500, 5_000, 10_000)
-BLOCKS = 2
+BLOCKS = 3
 MEBIBYTE = 2**20
 
 
@@ -59,18 +57,3 @@ def test_memory(side_by_side: SideBySide, ledgers: dict[int, Ledger], tmp_path: 
     with multiprocessing.get_context("spawn").Pool(1) as apart:
         peak = apart.apply(peak_of, (ledgers[size], tmp_path))
     side_by_side.notes.append(f"rendering {size} records of {PAPERS} papers: {peak / MEBIBYTE:.0f} MiB resident")
-
-
-def render(ledger: Ledger, folder: Path) -> None:
-    """Write the site of all papers as ``remeasure report`` does."""
-    site, memory = folder / "site", folder / "memory"
-    rendered = [publish(source, ledger, site, memory=memory) for source in sources(folder)]
-    publish_index([each.summary for each in rendered], (), site)
-
-
-def peak_of(ledger: Ledger, folder: Path) -> int:
-    """Return the most memory that a process had resident which rendered a ledger and did nothing else."""
-    render(ledger, folder)
-    peak = peak_resident()
-    assert peak is not None
-    return peak
