@@ -122,7 +122,7 @@ def test_a_size_that_is_not_there_is_not_believed() -> None:
         unpack(bytes(content))
 
 
-@pytest.mark.parametrize("content", [b"", b"# Remeasure", b"PK\x05\x06" + bytes(18)])
+@pytest.mark.parametrize("content", [b"", b"# Remeasure", b"PK"])
 def test_what_is_no_archive_is_called_none(content: bytes) -> None:
     with pytest.raises(VerificationError, match="no archive at all"):
         unpack(content)

@@ -60,6 +60,8 @@ def nights(quiet: Path, tmp_path: Path) -> Path:
 
 
 def where(folder: Path) -> tuple[str, ...]:
+    """Return the options that name a folder's ledger and nights, of which there may be none yet."""
+    (folder / "nights").mkdir(parents=True, exist_ok=True)
     return "--ledger", str(folder / "ledger"), "--nights", str(folder / "nights")
 
 

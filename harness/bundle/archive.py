@@ -64,7 +64,7 @@ def unpack(content: bytes) -> dict[str, bytes]:
     Raises:
         VerificationError: It is not byte for byte what :func:`pack` makes of the files in it.
     """
-    if not content.startswith(_LOCAL_MARK):
+    if not content.startswith((_LOCAL_MARK, _END_MARK)):
         raise VerificationError("it is no archive at all, hence no bundle", REMEDY)
     files: dict[str, bytes] = {}
     for name, member in _members(content):
