@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import time
@@ -13,6 +14,9 @@ from harness.errors import StorageError
 
 LEFTOVER_SECONDS = 3600.0
 """No write takes this long: an older temporary file is what a killed process left."""
+
+PASSING = (".pyc", ".tmp")
+"""Endings of files that are compiled, or that another process is writing."""
 
 _REMEDIES = {
     **dict.fromkeys(
@@ -77,6 +81,20 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def digest_at(path: Path) -> str:
+    """Return the sha256 of a file as hexadecimal; empty if it cannot be read, or is there no more."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def digests_below(folder: Path) -> dict[str, str]:
+    """Return :func:`digest_at` of every file below a folder, by its path there, but :data:`PASSING` ones."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix not in PASSING)
+    return {path.relative_to(folder).as_posix(): digest_at(path) for path in files}
 
 
 def sweep(folder: Path) -> None:

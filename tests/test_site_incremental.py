@@ -17,8 +17,8 @@ from scoring_samples import TOML, classified, experiment, fill, record_of
 import harness
 from harness.claims.load import load_paper
 from harness.experiment import Experiment
+from harness.files import digest_at
 from harness.ledger.store import Ledger
-from harness.reports.inputs import digest_at
 from harness.reports.publish import Declaration, Source, brief, publish, publish_index
 from harness.reports.site import Rendered, write
 

@@ -33,6 +33,7 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
+import harness
 from harness import __version__
 from harness.audit.review import FILE_NAME as REVIEWED
 from harness.audit.run import audit
@@ -40,6 +41,7 @@ from harness.bundle.archive import REMEDY, Files
 from harness.claims.document import SLUG
 from harness.claims.load import load_paper
 from harness.errors import RemeasureError, VerificationError
+from harness.files import digests_below
 from harness.ledger import canonical
 from harness.ledger.store import NAME_LENGTH, Ledger, Refused, Stored
 from harness.scoring.declared import Declared
@@ -230,6 +232,4 @@ def digest_of(files: Files) -> str:
 @cache
 def program() -> str:
     """Return the digest of all files of this program, by which a page can be expected to come out the same."""
-    root = Path(__file__).parents[1]
-    files = (path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return canonical.digest({p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files})
+    return canonical.digest(digests_below(Path(harness.__file__).parent))

@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from harness.audit.run import audit
-from harness.claims.papers import find_paper
 from harness.errors import ExitCode, InterruptedRunError, RemeasureError
 from harness.experiment import Options, Progress, experiments_of
 from harness.ledger.store import Ledger
@@ -30,7 +28,7 @@ from harness.nightly.verdicts import Said, said
 from harness.runner.prepare import Job, prepare
 from harness.runner.state import STATE
 from harness.runner.work import newest_first, unit_of
-from harness.scoring.join import join
+from harness.scoring.load import load_results
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
@@ -270,9 +268,7 @@ def _plan(errand: Errand) -> Iterator[object]:
 
 
 def _judge(errand: Errand) -> Iterator[object]:
-    paper = find_paper(errand.paper)
-    experiments = experiments_of(errand.paper)(errand.options)
-    yield said(join(paper, audit(paper), experiments, Ledger(errand.ledger)))
+    yield said(load_results(errand.paper, Ledger(errand.ledger), errand.options))
 
 
 def _measure(errand: Errand) -> Iterator[Outcome]:

@@ -12,14 +12,13 @@ from pathlib import Path
 from harness.audit.review import compare, read_reviews
 from harness.reports import addresses
 from harness.reports.claim_pages import claim_pages, written
-from harness.reports.claim_views import claim_views
 from harness.reports.deviation_views import DeviationView, deviation_views
 from harness.reports.history import Entry
 from harness.reports.panel_views import ArraysOf, ImagesOf
-from harness.reports.relation_views import Statement, relation_anchors, statements
+from harness.reports.relation_views import Statement, relation_anchors
 from harness.reports.render import index, page
 from harness.reports.site_data import audit_data, claim_data, deviations_data, encoded, index_data, paper_data
-from harness.reports.summary import Summary, summary_of
+from harness.reports.summary import Overview, Summary, overview
 from harness.reports.templating import asset, environment
 from harness.reports.values import claim_name, linked
 from harness.scoring.model import Results
@@ -31,7 +30,11 @@ Pages = dict[str, bytes]
 
 
 def paper_pages(
-    results: Results, arrays: ArraysOf, history: Mapping[str, Sequence[Entry]], images: ImagesOf | None = None
+    results: Results,
+    arrays: ArraysOf,
+    history: Mapping[str, Sequence[Entry]],
+    images: ImagesOf | None = None,
+    seen: Overview | None = None,
 ) -> Pages:
     """Return every page of a paper and the JSON beside it: the report, its claims, its audit, its deviations.
 
@@ -39,19 +42,20 @@ def paper_pages(
         arrays: From a record's digest to its arrays.
         history: By claim (:func:`harness.reports.history.histories`).
         images: Gives the photographs of a private report.
+        seen: The overview of the results, where it is at hand.
 
     Raises:
         ClaimsError: The reviews beside the claims file cannot be read.
         LedgerError: A record's arrays are damaged.
     """
     paper = results.paper
-    claims, prose = claim_views(results), statements(results)
+    seen = seen or overview(results)
+    claims, prose, summary = seen.claims, seen.prose, seen.summary
     anchors = relation_anchors(prose)
-    summary = summary_of(results, claims, prose)
     report = addresses.report_page(paper.key)
     pages = _both(
         report,
-        page(results, arrays, images),
+        page(results, arrays, images, seen),
         encoded(paper_data(results, summary, claims, prose, refused=len(results.refused))),
     )
     for claim in claim_pages(results, claims, prose, history):

@@ -16,7 +16,7 @@ from harness.reports.inputs import inputs_of
 from harness.reports.pages import index_pages, paper_pages
 from harness.reports.panel_views import ImagesOf
 from harness.reports.site import MEMORY, Rendered, recall, write
-from harness.reports.summary import Summary, summarise
+from harness.reports.summary import Summary, overview, summarise
 from harness.scoring.join import join
 
 Declaration = tuple[Paper, Sequence[Experiment]]
@@ -58,8 +58,9 @@ def publish(
     paper, experiments = source.load()
     results = join(paper, audit(paper), experiments, ledger)
     history = histories(results, experiments)
-    pages = paper_pages(results, lambda digest: results.stored[digest].arrays(), history, images)
-    return write(source.key, "" if images else inputs, pages, summarise(results), results.refused, site, memory)
+    seen = overview(results)
+    pages = paper_pages(results, lambda digest: results.stored[digest].arrays(), history, images, seen)
+    return write(source.key, "" if images else inputs, pages, seen.summary, results.refused, site, memory)
 
 
 def brief(source: Source, ledger: Ledger, site: Path, memory: Path = MEMORY) -> Summary:

@@ -17,15 +17,15 @@ from harness.audit.review import compare, read_reviews
 from harness.ledger.record import Code, Record
 from harness.ledger.record import Environment as Machine
 from harness.reports import addresses
-from harness.reports.claim_views import ClaimView, claim_views, grids
+from harness.reports.claim_views import ClaimView, grids
 from harness.reports.effort_views import efforts, together
 from harness.reports.explain_views import gap_views, shift_views
 from harness.reports.measured_views import experiments, forests
 from harness.reports.panel_views import ArraysOf, ImagesOf, panel_views
 from harness.reports.plots.panels import heat_gradient
 from harness.reports.reference_views import source_tables
-from harness.reports.relation_views import Statement, relation_anchors, statements
-from harness.reports.summary import Summary, summary_of
+from harness.reports.relation_views import Statement, relation_anchors
+from harness.reports.summary import Overview, Summary, overview
 from harness.reports.sweep_views import sweep_views
 from harness.reports.templating import environment
 from harness.reports.values import Value, claim_name, linked, system_order
@@ -92,14 +92,18 @@ def index(summaries: Sequence[Summary], unread: Sequence[str] = ()) -> str:
     )
 
 
-def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> str:
+def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None, seen: Overview | None = None) -> str:
     """Return the report of one paper as HTML, with the reviews that stand beside its claims file.
+
+    Args:
+        seen: The overview of the results, where it is at hand.
 
     Raises:
         ClaimsError: The reviews cannot be read.
     """
     paper, address = results.paper, addresses.report_page(results.paper.key)
-    claims, prose = claim_views(results), statements(results)
+    seen = seen or overview(results)
+    claims, prose = seen.claims, seen.prose
     panels, sweeps = panel_views(results, arrays, images), sweep_views(results, arrays)
     anchors = relation_anchors(prose)
     gaps, shifts = gap_views(results, arrays), shift_views(results, arrays)
@@ -114,7 +118,7 @@ def page(results: Results, arrays: ArraysOf, images: ImagesOf | None = None) -> 
             reviews={review.fingerprint: review for review in reviews},
             vanished=compare(results.audit, reviews).vanished,
             titles=results.titles,
-            summary=summary_of(results, claims, prose),
+            summary=seen.summary,
             serious=[f for f in results.audit.findings if f.severity is not Severity.NOTE][:MOST_FINDINGS],
             private=images is not None,
             source=paper.path.name,

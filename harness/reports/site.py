@@ -13,8 +13,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import StorageError
-from harness.files import sweep, write_atomically
-from harness.reports.inputs import digest_at
+from harness.files import digest_at, sweep, write_atomically
 from harness.reports.summary import Summary
 from harness.scoring.model import Refused
 

@@ -104,13 +104,27 @@ class Summary:
         return sum(found.tally.of(mark) for found in self.directions)
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A paper's results as all of its pages show them."""
+
+    claims: Sequence[ClaimView]
+    prose: Sequence[Statement]
+    summary: Summary
+
+
+def overview(results: Results) -> Overview:
+    """Work out what all pages of a paper share."""
+    claims, prose = claim_views(results), statements(results)
+    return Overview(claims, prose, _summary(results, claims, prose))
+
+
 def summarise(results: Results) -> Summary:
     """Return the summary of one paper's results."""
-    return summary_of(results, claim_views(results), statements(results))
+    return overview(results).summary
 
 
-def summary_of(results: Results, claims: Sequence[ClaimView], prose: Sequence[Statement]) -> Summary:
-    """Return the summary, given the views the page shows anyway."""
+def _summary(results: Results, claims: Sequence[ClaimView], prose: Sequence[Statement]) -> Summary:
     paper = results.paper
     words = _tally(VERDICTS.values(), (view.mark for view in claims))
     cases = _tally(OUTCOMES.values(), (case.mark for statement in prose for case in statement.cases))

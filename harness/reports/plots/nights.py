@@ -9,12 +9,10 @@ from math import isfinite
 from markupsafe import Markup
 
 from harness.regression.model import Night
+from harness.reports.plots.frame import Frame
 from harness.reports.plots.tracks import Scale, scale_over
 
-HEIGHT = 130
-TOP, BOTTOM = 14, 20
-LEFT, RIGHT = 16.0, 98.0
-"""Where the first and the last night lie, in percent of the width; the axis is written to the left of them."""
+FRAME = Frame(height=130, top=14, bottom=20, left=16.0, right=98.0)
 MOST_NIGHTS = 60
 
 
@@ -31,7 +29,7 @@ def nights_chart(nights: Sequence[Night], level: float | None, since: str = "") 
     shown = [night for night in nights if isfinite(night.value)][-MOST_NIGHTS:]
     values = [value for night in shown for value in (night.value, night.again) if value is not None]
     scale = scale_over([*values, *([] if level is None else [level])])
-    place = {night.started: _along(position, len(shown)) for position, night in enumerate(shown)}
+    place = {night.started: FRAME.along(position, len(shown)) for position, night in enumerate(shown)}
     parts = [_tick(scale, tick, label) for tick, label in zip(scale.ticks[::2], scale.labels()[::2], strict=True)]
     segments = [list(members) for _, members in groupby(shown, key=lambda night: night.segment)]
     for segment in segments:
@@ -45,9 +43,10 @@ def nights_chart(nights: Sequence[Night], level: float | None, since: str = "") 
         parts += _dots(scale, night, place[night.started], tonight=night is nights[-1], left=left)
     if len(shown) > 1:
         ends = Markup('<text x="{}%" y="{}">{}</text><text class="last" x="{}%" y="{}">{}</text>')
-        parts.append(ends.format(LEFT, HEIGHT - 4, shown[0].started[:10], RIGHT, HEIGHT - 4, shown[-1].started[:10]))
+        low = FRAME.height - 4
+        parts.append(ends.format(FRAME.left, low, shown[0].started[:10], FRAME.right, low, shown[-1].started[:10]))
     drawing = '<svg class="timeline nights" height="{}" aria-hidden="true" focusable="false">{}</svg>'
-    return Markup(drawing).format(HEIGHT, Markup("").join(parts))
+    return Markup(drawing).format(FRAME.height, Markup("").join(parts))
 
 
 def _before(shown: Sequence[Night], night: Night) -> str:
@@ -55,48 +54,38 @@ def _before(shown: Sequence[Night], night: Night) -> str:
 
 
 def _tick(scale: Scale, tick: float, label: str) -> Markup:
-    y = _down(scale, tick)
+    y = FRAME.down(scale, tick)
     line = Markup('<line class="tick" x1="{0}%" x2="100%" y1="{1}" y2="{1}"/><text x="0" y="{2}">{3}</text>')
-    return line.format(LEFT - 2, y, round(y + 4, 1), label)
+    return line.format(FRAME.left - 2, y, round(y + 4, 1), label)
 
 
 def _line(scale: Scale, segment: Sequence[Night], place: dict[str, float]) -> Markup:
     """Join nights; the nested drawing stretches with the page, the stroke does not."""
-    points = " ".join(f"{place[night.started]:.2f},{_down(scale, night.value):.1f}" for night in segment)
+    points = " ".join(f"{place[night.started]:.2f},{FRAME.down(scale, night.value):.1f}" for night in segment)
     return Markup(
         '<svg viewBox="0 0 100 {}" width="100%" height="{}" preserveAspectRatio="none" overflow="visible">'
         '<polyline class="path" points="{}"/></svg>'
-    ).format(HEIGHT, HEIGHT, points)
+    ).format(FRAME.height, FRAME.height, points)
 
 
 def _divider(x: float) -> Markup:
     return Markup('<line class="divider" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2}"/>').format(
-        x, TOP - 6, HEIGHT - BOTTOM
+        x, FRAME.top - 6, FRAME.height - FRAME.bottom
     )
 
 
 def _level(scale: Scale, level: float, first: float) -> Markup:
     line = Markup('<line class="held" x1="{}%" x2="100%" y1="{}" y2="{}"/>')
-    y = _down(scale, level)
-    return line.format(round(max(first - 1.5, LEFT - 2), 2), y, y)
+    y = FRAME.down(scale, level)
+    return line.format(round(max(first - 1.5, FRAME.left - 2), 2), y, y)
 
 
 def _dots(scale: Scale, night: Night, x: float, *, tonight: bool, left: bool) -> list[Markup]:
     kind = " ".join(name for name, holds in (("tonight", tonight), ("left", left)) if holds)
     radius = 4.5 if tonight else 2.2
     dot = Markup('<circle class="dot {}" cx="{}%" cy="{}" r="{}"/>')
-    dots = [dot.format(kind, x, _down(scale, night.value), radius)]
+    dots = [dot.format(kind, x, FRAME.down(scale, night.value), radius)]
     if night.again is not None and isfinite(night.again):
         ring = Markup('<circle class="again" cx="{}%" cy="{}" r="{}"/>')
-        dots.append(ring.format(x, _down(scale, night.again), 6.5 if tonight else 4))
+        dots.append(ring.format(x, FRAME.down(scale, night.again), 6.5 if tonight else 4))
     return dots
-
-
-def _along(position: int, count: int) -> float:
-    share = position / (count - 1) if count > 1 else 0.5
-    return round(LEFT + share * (RIGHT - LEFT), 2)
-
-
-def _down(scale: Scale, value: float) -> float:
-    share = (min(max(value, scale.low), scale.high) - scale.low) / (scale.high - scale.low)
-    return round(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM), 1)

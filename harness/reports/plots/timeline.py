@@ -7,12 +7,10 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from harness.reports.plots.frame import Frame
 from harness.reports.plots.tracks import Scale
 
-HEIGHT = 150
-TOP, BOTTOM = 16, 24
-LEFT, RIGHT = 20.0, 97.0
-"""Where the first and the last moment lie, in percent of the width; the axis is written to the left of them."""
+FRAME = Frame(height=150, top=16, bottom=24, left=20.0, right=97.0)
 
 
 class Point(NamedTuple):
@@ -30,10 +28,10 @@ def timeline(points: Sequence[Point], scale: Scale, printed: tuple[float, float]
         printed: Between which numbers what rounds to the print lies; None draws no band.
     """
     moments = sorted({point.moment for point in points})
-    place = {moment: _along(position, len(moments)) for position, moment in enumerate(moments)}
+    place = {moment: FRAME.along(position, len(moments)) for position, moment in enumerate(moments)}
     parts = [_band(scale, printed)] if printed else []
     for tick, label in zip(scale.ticks, scale.labels(), strict=True):
-        y = _down(scale, tick)
+        y = FRAME.down(scale, tick)
         parts.append(
             Markup('<line class="tick" x1="0" x2="100%" y1="{0}" y2="{0}"/><text y="{1}">{2}</text>').format(
                 y, round(y - 3, 1), label
@@ -42,25 +40,17 @@ def timeline(points: Sequence[Point], scale: Scale, printed: tuple[float, float]
     for point in points:
         kind = "now" if point.counts else "then"
         dot = Markup('<circle class="{}" cx="{}%" cy="{}" r="4"/>')
-        parts.append(dot.format(kind, place[point.moment], _down(scale, point.value)))
+        parts.append(dot.format(kind, place[point.moment], FRAME.down(scale, point.value)))
     ends = Markup('<text x="{}%" y="{}">{}</text><text class="last" x="{}%" y="{}">{}</text>')
     if len(moments) > 1:
-        parts.append(ends.format(LEFT, HEIGHT - 6, moments[0][:10], RIGHT, HEIGHT - 6, moments[-1][:10]))
+        parts.append(
+            ends.format(FRAME.left, FRAME.height - 6, moments[0][:10], FRAME.right, FRAME.height - 6, moments[-1][:10])
+        )
     drawing = '<svg class="timeline" height="{}" aria-hidden="true" focusable="false">{}</svg>'
-    return Markup(drawing).format(HEIGHT, Markup("").join(parts))
-
-
-def _along(position: int, count: int) -> float:
-    share = position / (count - 1) if count > 1 else 0.5
-    return round(LEFT + share * (RIGHT - LEFT), 2)
-
-
-def _down(scale: Scale, value: float) -> float:
-    share = (min(max(value, scale.low), scale.high) - scale.low) / (scale.high - scale.low)
-    return round(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM), 1)
+    return Markup(drawing).format(FRAME.height, Markup("").join(parts))
 
 
 def _band(scale: Scale, printed: tuple[float, float]) -> Markup:
-    bottom, top = (_down(scale, end) for end in printed)
+    bottom, top = (FRAME.down(scale, end) for end in printed)
     height = max(round(bottom - top, 1), 1.5)
     return Markup('<rect class="printed" x="0" width="100%" y="{}" height="{}"/>').format(top, height)

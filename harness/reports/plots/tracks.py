@@ -38,10 +38,13 @@ class Scale:
     ticks: tuple[float, ...]
     decimals: int
 
+    def share(self, value: float) -> float:
+        """Return how far along the axis a value lies, held within it: 0 at ``low``, 1 at ``high``."""
+        return (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+
     def percent(self, value: float) -> str:
-        """Return where a value lies, held within the axis, as an SVG length."""
-        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
-        return f"{100 * share:.2f}%"
+        """Return where a value lies as an SVG length."""
+        return f"{100 * self.share(value):.2f}%"
 
     def labels(self, *, signed: bool = False) -> tuple[str, ...]:
         return tuple(fixed(tick, self.decimals, signed=signed) for tick in self.ticks)
