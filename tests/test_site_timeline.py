@@ -8,7 +8,7 @@ from html_checks import Element, Page
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.reports.plots.timeline import HEIGHT, Point, timeline
+from harness.reports.plots.timeline import FRAME, Point, timeline
 from harness.reports.plots.tracks import scale_over
 
 points = st.lists(
@@ -39,7 +39,7 @@ def test_dots_stand_where_their_numbers_say(of: list[Point]) -> None:
     for one, here in zip(of, dots, strict=True):
         x, y = place(here)
         assert 0 < x < 100
-        assert 0 < y < HEIGHT
+        assert 0 < y < FRAME.height
         for two, there in zip(of, dots, strict=True):
             across, down = place(there)
             assert (x < across) == (one.moment < two.moment)
