@@ -109,8 +109,8 @@ def test_machines_versions_and_commits_are_those_of_the_records(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("form", ["text", "bibtex", "csl-json", "latex"])
-def test_the_command_prints_each_format(form: str) -> None:
-    done = remeasure("cite", GAIN, "--format", form, "--ledger", "none")
+def test_the_command_prints_each_format(form: str, tmp_path: Path) -> None:
+    done = remeasure("cite", GAIN, "--format", form, "--ledger", str(tmp_path))
     assert done.returncode == ExitCode.OK, done.stderr
     assert "2.43" in done.stdout
     assert "drn/s5.1/drn-a-18/gain" in done.stdout
@@ -131,9 +131,9 @@ def test_the_command_prints_each_format(form: str) -> None:
     ],
 )
 def test_the_command_refuses_in_a_sentence_and_prints_nothing(
-    arguments: tuple[str, ...], code: ExitCode, said: str
+    arguments: tuple[str, ...], code: ExitCode, said: str, tmp_path: Path
 ) -> None:
-    done = remeasure("cite", *arguments, "--ledger", "none")
+    done = remeasure("cite", *arguments, "--ledger", str(tmp_path))
     assert done.returncode == code
     assert said in done.stderr
     assert done.stdout == ""
@@ -141,6 +141,6 @@ def test_the_command_refuses_in_a_sentence_and_prints_nothing(
 
 
 def test_the_command_never_imports_torch_or_pandas(tmp_path: Path) -> None:
-    modules = loaded_modules("cite", GAIN, "--ledger", "none", cwd=tmp_path)
+    modules = loaded_modules("cite", GAIN, cwd=tmp_path)
     assert "harness.citation.cited" in modules
     assert not modules & {"torch", "pandas"}

@@ -85,6 +85,8 @@ def test_list_as_json_names_every_paper() -> None:
         (("report", "drn", "--data", "."), ExitCode.USAGE, "without --private"),
         (("report", "drn", "--ledger", "nowhere"), ExitCode.USAGE, "no folder nowhere"),
         (("bundle", "drn", "--ledger", "nowhere"), ExitCode.USAGE, "no folder nowhere"),
+        (("check", "drn", "--ledger", "nowhere"), ExitCode.USAGE, "no folder nowhere"),
+        (("cite", "drn/s5.1/drn-a-18/gain", "--ledger", "nowhere"), ExitCode.USAGE, "no folder nowhere"),
         (("cite", "../t1/drn-a-18/params"), ExitCode.USAGE, "unknown paper '..'"),
         (("nightly", "--benchmarks", "nowhere.py"), ExitCode.USAGE, "nowhere.py"),
         (("lst",), ExitCode.USAGE, "No such command"),

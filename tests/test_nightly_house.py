@@ -118,7 +118,7 @@ def test_a_failing_unit_stops_nothing_else(begin: Callable[..., House]) -> None:
     assert page.by_id("failed").text.count("ZeroDivisionError: a defect in Wide") == 1
     assert "clouds: Narrow, seed 0" in page.by_id("failed").text
     assert damaged.name in page.by_id("failed").text, "what cannot be compared is told"
-    assert "Its process ended with -9" in page.by_id("failed").text
+    assert "its process ended with -9" in page.by_id("failed").text
     assert "Traceback" in page.by_id("failed").text
     assert "What measures it failed" in page.by_id(WRONG.replace("/", "-")).text
     assert not list(made.out.glob("issues/*")), "the failure is told, not each of the metrics it took along"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import FOLDER, ledger_option
+from harness.cli.options import FOLDER, existing_ledger_option
 from harness.errors import ExitCode, LedgerError, NothingMeasuredError, UsageError
 from harness.packages import require
 
@@ -23,7 +23,7 @@ NIGHTS = Path("reports/nights")
 
 @click.command()
 @click.argument("papers", nargs=-1, metavar="[PAPER]...")
-@ledger_option
+@existing_ledger_option
 @click.option("--nights", type=FOLDER, default=NIGHTS, show_default=True, help="What each night listed.")
 @click.option(
     "--history", type=click.Path(path_type=Path), help="Judge this CSV file or pytest-benchmark JSON instead."

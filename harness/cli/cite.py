@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import ledger_option
+from harness.cli.options import existing_ledger_option
 from harness.packages import require
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ FORMATS = ("text", "bibtex", "csl-json", "latex")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to write it."
 )
-@ledger_option
+@existing_ledger_option
 def cite(claims: tuple[str, ...], form: str, ledger: Path) -> None:
     """Cite each CLAIM with what was measured: value and interval, date, device, evidence, deviations, digests.
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
 import click
 
-from harness.errors import ExitCode, InterruptedRunError, RemeasureError
-from harness.packages import required
+from harness.apart import Ended, alone
+from harness.errors import ExitCode
 
 T = TypeVar("T")
-
-GRACE = 10.0
-"""Seconds a process has to put its affairs in order after Ctrl-C, which the terminal sends to it as well."""
 
 
 @dataclass(frozen=True)
@@ -61,50 +55,10 @@ def in_turn(papers: Sequence[str], work: Callable[[str], T]) -> Done[T]:
     failed: dict[str, ExitCode] = {}
     for place, paper in enumerate(papers, start=1):
         click.echo(f"\n{paper} ({place} of {len(papers)})", err=True)
-        returned, code = _apart(paper, work)
-        if code is ExitCode.INTERRUPTED:
-            raise InterruptedRunError(f"interrupted in {paper}", "The same command goes on where this one stopped.")
-        if code is ExitCode.OK:
-            results[paper] = returned[0]
-        else:
-            failed[paper] = code
+        match alone(work, paper, paper):
+            case Ended() as ended:
+                click.echo(f"remeasure: {paper}: {ended.message}", err=True)
+                failed[paper] = ended.code
+            case result:
+                results[paper] = result
     return Done(results, failed)
-
-
-def _apart(paper: str, work: Callable[[str], T]) -> tuple[list[T], ExitCode]:
-    """Do the work in a process of its own; return what it gave, if anything, and how it ended."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(sender, paper, work))
-    process.start()
-    sender.close()
-    returned: list[T] = []
-    try:
-        returned.append(receiver.recv())
-    except EOFError:
-        pass
-    except KeyboardInterrupt:
-        process.join(GRACE)
-        process.terminate()
-        raise
-    finally:
-        process.join()
-    return returned, _exit_code(paper, process.exitcode)
-
-
-def _child(sender: Connection, paper: str, work: Callable[[str], object]) -> None:
-    try:
-        with required():
-            sender.send(work(paper))
-    except RemeasureError as error:
-        click.echo(f"remeasure: {paper}: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
-
-
-def _exit_code(paper: str, code: int | None) -> ExitCode:
-    if code in set(ExitCode):
-        return ExitCode(code)
-    click.echo(f"remeasure: {paper}: its process ended with {code}; -9 is often a lack of memory", err=True)
-    return ExitCode.DEFECT

@@ -7,19 +7,16 @@ with the piece after it.
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TypeVar
 
 import msgspec
 
+from harness.apart import Ended, alone, apart
 from harness.errors import ExitCode, InterruptedRunError, RemeasureError
 from harness.experiment import Options, Progress, experiments_of
 from harness.ledger.store import Ledger
@@ -30,11 +27,8 @@ from harness.runner.state import STATE
 from harness.runner.work import newest_first, unit_of
 from harness.scoring.load import load_results
 
-if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerContext, SpawnContext
+T = TypeVar("T")
 
-GRACE = 10.0
-"""Seconds a process has to put its affairs in order after Ctrl-C, which the terminal sends to it as well."""
 NO_TIME = "it did not fit into what was left of the budget"
 RESERVE = 0.05
 """Share of the budget that no piece is begun in, since an estimate is one."""
@@ -132,8 +126,7 @@ def plans(errand: Errand) -> Planned | Failed:
     Raises:
         InterruptedRunError: Ctrl-C.
     """
-    found: Planned | Failed = _single(_plan, errand, f"planning {errand.paper}")
-    return found
+    return _found(_plan, errand, f"planning {errand.paper}")
 
 
 def judged(errand: Errand) -> dict[str, Said] | Failed:
@@ -142,18 +135,15 @@ def judged(errand: Errand) -> dict[str, Said] | Failed:
     Raises:
         InterruptedRunError: Ctrl-C.
     """
-    found: dict[str, Said] | Failed = _single(_judge, errand, f"judging the claims of {errand.paper}")
-    return found
+    return _found(_judge, errand, f"judging the claims of {errand.paper}")
 
 
-def _single(work: Callable[[Errand], Iterator[object]], errand: Errand, what: str) -> Any:
-    """Return the one thing that the work yields, or how it failed."""
-    result: Any = None
-    for message in _apart(work, errand, Budget()):
-        if isinstance(message, _Ended):
-            return _failure(Failed(what, ((errand.paper, "", ""),)), message)
-        result = message
-    return result
+def _found(work: Callable[[Errand], T], errand: Errand, what: str) -> T | Failed:
+    match alone(work, errand, what):
+        case Ended() as ended:
+            return _failure(Failed(what, ((errand.paper, "", ""),)), ended)
+        case found:
+            return found
 
 
 def measure(errand: Errand) -> Iterator[Outcome]:
@@ -164,100 +154,28 @@ def measure(errand: Errand) -> Iterator[Outcome]:
     """
     waiting = list(errand.pieces)
     while waiting and errand.budget.fits(None):
-        ended: Any = None
-        for message in _apart(_measure, replace(errand, pieces=tuple(waiting)), errand.budget):
-            if isinstance(message, Done | Failed | Left):
-                waiting.pop(0)
-                yield message
-            else:
-                ended = message
-        if ended is not None and waiting:
-            piece = waiting.pop(0)
-            yield _failure(_failed(piece), ended)
+        rest = replace(errand, pieces=tuple(waiting))
+        for message in apart(_measure, rest, f"measuring {errand.paper}", until=errand.budget.ends):
+            match message:
+                case Ended() as ended:
+                    yield from (_failure(_failed(piece), ended) for piece in waiting[:1])
+                case outcome:
+                    yield outcome
+            del waiting[:1]
     for piece in waiting:
         yield Left(piece.title, piece.fixed, NO_TIME)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """How a process ended before it had done all."""
-
-    code: int
-    text: str
 
 
 def _failed(piece: Piece) -> Failed:
     return Failed(piece.title, tuple((piece.paper, piece.experiment, system) for system in piece.systems))
 
 
-def _failure(of: Failed, ended: _Ended) -> Failed:
-    return msgspec.structs.replace(of, code=ended.code, text=ended.text)
+def _failure(of: Failed, ended: Ended) -> Failed:
+    return msgspec.structs.replace(of, code=int(ended.code), text=ended.text)
 
 
-def _apart(work: Callable[[Errand], Iterator[object]], errand: Errand, budget: Budget) -> Iterator[Any]:
-    """Yield what the work yields in a process of its own; if it does not get to its end, last of all an ``_Ended``."""
-    context = _context()
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(sender, work, errand))
-    process.start()
-    sender.close()
-    told = False
-    try:
-        while receiver.poll(None if budget.ends is None else max(budget.remaining(), 0.0)):
-            message = receiver.recv()
-            told = told or isinstance(message, _Ended)
-            yield message
-        process.terminate()
-        told = True
-        yield _Ended(
-            int(ExitCode.INFRASTRUCTURE), "The budget was over before it was done; the next run goes on with it."
-        )
-    except EOFError:
-        pass
-    except (KeyboardInterrupt, GeneratorExit):
-        process.join(GRACE)
-        process.terminate()
-        raise
-    finally:
-        process.join()
-    if process.exitcode == ExitCode.INTERRUPTED:
-        raise InterruptedRunError("interrupted", "The same command goes on with this night.")
-    if process.exitcode != ExitCode.OK and not told:
-        text = f"Its process ended with {process.exitcode}; -9 is often a lack of memory."
-        yield _Ended(int(ExitCode.DEFECT), text)
-
-
-@cache
-def _context() -> SpawnContext | ForkServerContext:
-    """Return how processes are made: where the system allows, by a server that has imported torch but computed nothing.
-
-    So each starts at once, and none inherits what another one's device was left in.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "harness.runner.run", __name__])
-    return context
-
-
-def _child(sender: Connection, work: Callable[[Errand], Iterator[object]], errand: Errand) -> None:
-    try:
-        for message in work(errand):
-            sender.send(message)
-    except InterruptedRunError:
-        sys.exit(ExitCode.INTERRUPTED)
-    except RemeasureError as error:
-        sender.send(_Ended(int(error.exit_code), str(error)))
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
-    except BaseException:
-        sender.send(_Ended(int(ExitCode.DEFECT), traceback.format_exc()))
-        raise
-
-
-def _plan(errand: Errand) -> Iterator[object]:
-    yield plan_paper(
+def _plan(errand: Errand) -> Planned:
+    return plan_paper(
         errand.paper,
         experiments_of(errand.paper),
         errand.options,
@@ -267,8 +185,8 @@ def _plan(errand: Errand) -> Iterator[object]:
     )
 
 
-def _judge(errand: Errand) -> Iterator[object]:
-    yield said(load_results(errand.paper, Ledger(errand.ledger), errand.options))
+def _judge(errand: Errand) -> dict[str, Said]:
+    return said(load_results(errand.paper, Ledger(errand.ledger), errand.options))
 
 
 def _measure(errand: Errand) -> Iterator[Outcome]:
