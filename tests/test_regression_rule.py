@@ -346,7 +346,8 @@ def test_seeds_that_come_and_go_move_no_level() -> None:
     nights = (both(images(0), better), both(images(40, started=1), images(40, wrong=1400)), images(40, started=2))
     first, lost, alone = (said[0] for _, said in replay([network(*nights)], []))
     assert (first.word, lost.word, alone.word) == (Word.NEW_SEGMENT, Word.REGRESSION, Word.REGRESSION)
-    assert lost.level == alone.level == pytest.approx(29.0)
+    assert (lost.level, lost.tonight) == (pytest.approx(29.0), pytest.approx(29.8))
+    assert (alone.level, alone.tonight) == (pytest.approx(30.0), pytest.approx(30.8)), "of the seed that was compared"
     assert alone.since == start(1)
     assert "only of seed 0, which both nights have" in alone.reason
     assert "which both" not in lost.reason

@@ -128,7 +128,7 @@ class Decision:
 
     Attributes:
         level: What tonight was compared with, in the metric's unit; None where there was nothing to compare with.
-        tonight: None if it is missing.
+        tonight: None if it is missing. Where the nights have not the same seeds, both are of those that were compared.
         change: None where nothing was compared.
         shape: None unless the level was left.
         since: When it was first left, as far as the history tells; empty unless it was.

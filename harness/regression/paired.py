@@ -110,6 +110,11 @@ def narrowed(sample: Sample, column: int) -> Sample:
     return Pooled(against, {}, np.array([True, False]))
 
 
+def mean_over(night: Night, seeds: Sequence[int]) -> float:
+    """Return the mean of a night's metric over some of its seeds."""
+    return float(np.mean([_value(night.samples[seed]) for seed in seeds]))
+
+
 def sign_flips(differences: NDArray[np.int64]) -> Tails:
     """Return the exact tails of a sum of whole numbers [N] whose signs are tossed, each by itself.
 

@@ -9,6 +9,7 @@ from harness.regression import outcomes, timed
 from harness.regression.model import Change, Decision, Kind, Night, Series, Shape, Word
 from harness.regression.noise import FEWEST_NIGHTS, Noise, chance, relative
 from harness.regression.outcomes import Comparison
+from harness.regression.paired import mean_over
 from harness.wording.numbers import fixed, show, with_unit
 
 WORDS = {1: Word.REGRESSION, -1: Word.IMPROVEMENT}
@@ -110,19 +111,17 @@ def _single_look(level: Noise, difference: float) -> tuple[float, float]:
 
 
 def _of_images(one: outcomes.Tonight, comparison: Comparison, word: Word, how: str) -> Decision:
+    """Say what was found; level and tonight are of the seeds that were paired, as the change is."""
     change = replace(comparison.change, p_worse=comparison.worse, p_better=comparison.better)
     estimate = show(change.estimate, change.low, change.high, signed=True).estimate
-    reason = f"{with_unit(estimate, points(one.series.unit))}, {how}{_seeds(comparison.reference, one.night)}."
-    level = comparison.reference.value
-    return _decision(one.series, word, one.night.value, len(one.track.nights), reason, level=level, change=change)
-
-
-def _seeds(reference: Night, night: Night) -> str:
-    """Name the seeds that were paired, where the nights have not the same."""
-    if reference.samples.keys() == night.samples.keys():
-        return ""
-    both = sorted(reference.samples.keys() & night.samples.keys())
-    return f"; only of {'seed' if len(both) == 1 else 'seeds'} {', '.join(map(str, both))}, which both nights have"
+    level, tonight, seeds = comparison.reference.value, one.night.value, ""
+    if comparison.reference.samples.keys() != one.night.samples.keys():
+        both = sorted(comparison.reference.samples.keys() & one.night.samples.keys())
+        level, tonight = (mean_over(night, both) for night in (comparison.reference, one.night))
+        named = f"{'seed' if len(both) == 1 else 'seeds'} {', '.join(map(str, both))}"
+        seeds = f"; only of {named}, which both nights have"
+    reason = f"{with_unit(estimate, points(one.series.unit))}, {how}{seeds}."
+    return _decision(one.series, word, tonight, len(one.track.nights), reason, level=level, change=change)
 
 
 def _percent(share: float, *, signed: bool = False) -> str:
