@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import jsonschema
+import msgspec
 import pytest
 from html_checks import Page, problems
 from night_samples import IOU, NASTY, RATE, STARTED, full_report, quiet_report
@@ -18,11 +19,13 @@ from pytest_benchmark.storage.file import FileStorage
 from pytest_benchmark.utils import parse_compare_fail
 
 from harness.errors import ExitCode
+from harness.ledger.record import Code
 from harness.nightly import github
 from harness.nightly.junit import junit
 from harness.nightly.machine import pytest_benchmark, shields
 from harness.nightly.outcome import NightReport
 from harness.nightly.outputs import write
+from harness.nightly.wording import commits
 from harness.nightly.work import Failed
 from harness.regression.model import Word
 from harness.reports.night_views import page
@@ -170,6 +173,27 @@ def test_an_issue_has_all_that_it_takes_to_act() -> None:
         assert part in issue.body, part
     later = replace(full_report(), started="2026-03-21T01:00:00+00:00")
     assert github.issues(later)[0].title == issue.title
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (Code("c", "a" * 40), Code("c", "a" * 40), "aaaaaaaaaaaa, the same as before"),
+        (Code("c", "a" * 40), Code("d", "a" * 40, dirty=True), "aaaaaaaaaaaa with changes that were not committed"),
+        (Code("d", "a" * 40, dirty=True), Code("c", "a" * 40), "aaaaaaaaaaaa"),
+        (Code("c", "a" * 40), Code("d", "b" * 40, dirty=True), "a..bbbbbbbbbbbb with changes that were not committed"),
+        (Code("c"), Code("d", "b" * 40), "bbbbbbbbbbbb"),
+        (Code("c", "a" * 40), Code("d"), ""),
+    ],
+)
+def test_changes_that_were_not_committed_are_no_commit(before: Code, now: Code, said: str) -> None:
+    full = full_report()
+    records = {name: msgspec.structs.replace(record, code=before) for name, record in full.records.items()}
+    records["r-now"] = msgspec.structs.replace(records["r-now"], code=now)
+    (regression,) = full.of(Word.REGRESSION)[:1]
+    found = commits(replace(full, records=records), regression)
+    assert found.endswith(said)
+    assert bool(found) == bool(said)
 
 
 def test_the_badge_is_an_endpoint_of_shields() -> None:

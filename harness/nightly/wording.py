@@ -13,6 +13,7 @@ from harness.wording.numbers import MINUS, exact, fixed, show, with_unit
 from harness.wording.words import counted
 
 if TYPE_CHECKING:
+    from harness.ledger.record import Code
     from harness.nightly.outcome import NightReport
 
 FIGURES = 5
@@ -78,7 +79,7 @@ def day(started: str) -> str:
 def commits(report: NightReport, decision: Decision) -> str:
     """Return the commits between the last night on the level and the first off it, as git takes them; empty if unknown.
 
-    Where both nights are of one commit, it is not the project's code that changed.
+    Where both nights are of one commit, and nothing was changed in it, it is not the project's code that changed.
     """
     series = report.series.get(decision.address.id)
     if series is None:
@@ -86,12 +87,15 @@ def commits(report: NightReport, decision: Decision) -> str:
     first = decision.since or report.started
     good = [night for night in series.nights if night.started < first]
     bad = [night for night in series.nights if night.started >= first]
-    before, after = (_commit(report, nights) for nights in (good[-1:], bad[:1]))
-    if not after:
+    before, after = (_code(report, nights) for nights in (good[-1:], bad[:1]))
+    if after is None or after.commit is None:
         return ""
-    if before == after:
-        return f"{after}, the same as before"
-    return f"{before}..{after}" if before else after
+    found = after.commit[:SHORT]
+    if before is not None and before.commit not in (None, after.commit):
+        found = f"{before.commit[:SHORT]}..{found}"
+    if after.dirty:
+        return f"{found} with changes that were not committed"
+    return f"{found}, the same as before" if before == after else found
 
 
 def repeat(report: NightReport, decision: Decision) -> str:
@@ -124,6 +128,6 @@ def tally(report: NightReport) -> str:
     return f"{counted(len(report.made), 'record')}; metrics: {', '.join(said) or 'none'}"
 
 
-def _commit(report: NightReport, nights: Sequence[Night]) -> str:
+def _code(report: NightReport, nights: Sequence[Night]) -> Code | None:
     records = (report.records[digest] for night in nights for digest in night.records)
-    return next((record.code.commit[:SHORT] for record in records if record.code.commit), "")
+    return next((record.code for record in records if record.code.commit), None)
